@@ -1,0 +1,131 @@
+import type { ObjectRef, PackageFile, PackageRef, ServingSpec } from '../contracts/artifacts.js';
+import type { ClockRef } from '../domain/clock.js';
+import type { ErrorPair, VariantMeasurement } from '../domain/rollout-verdict.js';
+
+/**
+ * Content-addressed objects. A digest is `sha256:<hex>`. `put` answers only when the bytes are durable and were read back
+ * against the digest; putting the same bytes twice is one object. Reads verify: other bytes are `ArtifactRejected`,
+ * an absent object is `ArtifactRejected` too, an unreachable store `Unavailable`.
+ */
+export type ObjectStore = {
+  put(bytes: Uint8Array, mediaType: string): Promise<ObjectRef>;
+  /** Streams a file in; for anything that does not belong in memory. */
+  putFile(path: string, mediaType: string): Promise<ObjectRef>;
+  get(digest: string): Promise<Uint8Array>;
+  /** Copies the object to a path, written under a temporary name and renamed. */
+  getFile(digest: string, path: string): Promise<void>;
+  has(digest: string): Promise<boolean>;
+};
+
+/** Reuse of unchanged steps. The key is a digest over step, code version, parameters and input digests. */
+export type StepCache = {
+  find(key: string): Promise<{ output: unknown; run: string } | null>;
+  store(entry: { key: string; step: string; model: string; run: string; output: unknown; inputs: unknown }): Promise<void>;
+};
+
+/** Outcomes of a model's target by event time: what lags and rolling means are computed from, in training and serving. */
+export type OutcomeStore = {
+  upsert(model: string, outcomes: readonly { timeMs: number; value: number }[]): Promise<void>;
+  /** Outcomes with `fromMs <= time < toMs`, sorted. */
+  range(model: string, fromMs: number, toMs: number): Promise<{ timeMs: number; value: number }[]>;
+  /** Those stored after this change number, for gateways that follow; answers the newest number. */
+  since(model: string, change: number): Promise<{ outcomes: { timeMs: number; value: number }[]; change: number }>;
+};
+
+/** OpenSSF model signing over a package's files. */
+export type PackageSigner = { sign(input: { name: string; files: readonly PackageFile[] }): Promise<Uint8Array> };
+export type PackageVerifier = {
+  /** Throws `ArtifactRejected` naming the first file, digest or key that does not hold. */
+  verify(input: { files: readonly PackageFile[]; signature: Uint8Array }): Promise<{ keyId: string; name: string }>;
+};
+
+/** A training job on some compute (a child process here, SageMaker there). Named deterministically; describe before create. */
+export type JobSpec = {
+  readonly name: string;
+  readonly trainer: string;
+  readonly hyperparameters: Readonly<Record<string, string | number | boolean>>;
+  /** Channel name -> object placed at `input/data/<channel>/data.parquet`. */
+  readonly channels: Readonly<Record<string, ObjectRef>>;
+  readonly inputConfig: Readonly<Record<string, unknown>>;
+  /** Key of the checkpoint folder, shared by the attempts of one job. */
+  readonly checkpoint: string;
+};
+export type JobEvent = { readonly kind: 'progress' | 'metric' | 'log' | 'result'; readonly at: number; readonly [field: string]: unknown };
+export type JobState =
+  | { readonly status: 'absent' }
+  | { readonly status: 'running'; readonly lastSignMs: number }
+  | { readonly status: 'completed'; readonly folder: string }
+  | { readonly status: 'failed'; readonly reason: string; readonly lastLines: readonly string[] };
+export type Compute = {
+  describe(name: string): Promise<JobState>;
+  start(spec: JobSpec): Promise<void>;
+  /** Events after `offset`; answers the next offset. */
+  events(name: string, offset: number): Promise<{ events: JobEvent[]; next: number }>;
+  /** Ends it and waits until it is gone. */
+  stop(name: string): Promise<void>;
+};
+
+/** Live measurements from the captures of all gateways. Times are model (event) time, half-open. */
+export type Measurement = {
+  variant(input: { model: string; version: string; fromMs: number; toMs: number; shadow: boolean }): Promise<VariantMeasurement>;
+  /** One pair a subject that has a label and that both versions answered at least once, shadow answers included. */
+  pairs(input: { model: string; champion: string; challenger: string; fromMs: number; toMs: number }): Promise<ErrorPair[]>;
+};
+
+export type Clock = { now(clock: ClockRef): Promise<number> };
+
+/** A message to people. Sent from the outbox: at least once, with `key` to tell repeats. */
+export type Notice = { readonly key: string; readonly kind: 'approvalRequested' | 'promoted' | 'rolledBack' | 'gateRefused' | 'runFailed' | 'investigationOpened'; readonly model: string; readonly title: string; readonly text: string };
+export type Notifier = { readonly name: string; send(notice: Notice): Promise<void> };
+
+/** How one model's traffic goes. One row a model, `generation` grows by compare-and-set. */
+export type Route = {
+  readonly model: string;
+  readonly generation: number;
+  /** Live variants; weights sum to 1. The first is the champion. */
+  readonly variants: readonly { readonly version: string; readonly weight: number }[];
+  /** Version that gets a copy of every request and whose answers are never returned. */
+  readonly shadow: string | null;
+  /** Kept loaded and ready for a rollback. */
+  readonly standby: readonly string[];
+  /** Hash salt of the stickiness, one an experiment. */
+  readonly salt: string;
+};
+
+/** A version as the gateway loads it. */
+export type ServableVersion = { readonly model: string; readonly version: string; readonly package: PackageRef };
+
+/** What the gateway needs of the registry. `follow` calls back on change (LISTEN, and a poll each second). */
+export type RouteSource = {
+  routes(): Promise<Route[]>;
+  version(model: string, version: string): Promise<ServableVersion>;
+  follow(onChange: () => void): Promise<{ close(): Promise<void> }>;
+  renewLease(gateway: { id: string; url: string; ttlMs: number }): Promise<void>;
+  dropLease(id: string): Promise<void>;
+  acknowledge(ack: { gateway: string; model: string; generation: number; refused: string | null }): Promise<void>;
+};
+
+/** One answered (or failed) prediction. `predicted` is null when it failed; `error` is the error type. */
+export type Capture = {
+  readonly id: string;
+  readonly model: string;
+  readonly version: string;
+  readonly shadow: boolean;
+  readonly generation: number;
+  readonly key: string | null;
+  readonly subject: string;
+  readonly eventTimeMs: number;
+  readonly atMs: number;
+  readonly latencyMs: number;
+  readonly predicted: number | null;
+  readonly error: string | null;
+  readonly inputs: Readonly<Record<string, string | number | boolean | null>>;
+};
+
+export type CaptureStore = {
+  write(captures: readonly Capture[]): Promise<void>;
+  /** Labels by prediction id or by subject; the first label of a subject stays, a differing second one is refused. Also stores the outcome. */
+  label(model: string, labels: readonly { id?: string; subject?: string; eventTimeMs?: number; value: number }[]): Promise<{ stored: number; refused: { index: number; reason: string }[] }>;
+};
+
+export type { ServingSpec };

@@ -1,0 +1,15 @@
+/** Workflow ids. No `/`: it breaks Temporal's HTTP API. */
+export const workflowIds = {
+  model: (model: string) => `model:${model}`,
+  trigger: (model: string, slot: string) => `trigger:${model}:${slot}`,
+  retrain: (model: string, run: string) => `retrain:${model}:${run}`,
+  tune: (model: string, run: string) => `tune:${model}:${run}`,
+  rollout: (model: string, version: string) => `rollout:${model}:${version}`,
+} as const;
+
+/** The schedule of a model: `schedule:<model>:<name>`. */
+export const scheduleId = (model: string, name: string) => `schedule:${model}:${name}`;
+
+/** `models:/<name>@<alias>` or `models:/<name>/<version>`. */
+export const modelUri = (model: string, at: { alias: string } | { version: string }) =>
+  'alias' in at ? `models:/${model}@${at.alias}` : `models:/${model}/${at.version}`;
