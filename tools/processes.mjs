@@ -1,0 +1,114 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/**
+ * Whether a process runs (a zombie does not).
+ * @param {number} pid
+ */
+export function isRunning(pid) {
+  return identify(pid) !== undefined;
+}
+
+/**
+ * What tells a process from a later one with the same number: its number, its start and its command.
+ * @param {number} pid
+ * @returns {{pid: number, started: string, command: string} | undefined} undefined when it does not run
+ */
+export function identify(pid) {
+  if (!Number.isInteger(pid) || pid <= 0) return undefined;
+  return process.platform === 'linux' ? identifyByProc(pid) : identifyByPs(pid);
+}
+
+/**
+ * Whether the process that was identified earlier still runs.
+ * @param {{pid: number, started: string} | undefined} earlier
+ */
+export function isSame(earlier) {
+  return earlier !== undefined && identify(earlier.pid)?.started === earlier.started;
+}
+
+/**
+ * Starts a program that outlives this one, apart from the terminal's Ctrl-C, its output in a file.
+ * @param {{command: string, args: string[], logFile: string, env?: NodeJS.ProcessEnv, cwd?: string, uid?: number, gid?: number}} program
+ * @returns {import('node:child_process').ChildProcess}
+ */
+export function startDetached({ command, args, logFile, env = process.env, cwd, uid, gid }) {
+  mkdirSync(dirname(logFile), { recursive: true });
+  const log = openSync(logFile, 'a', 0o600);
+  const child = spawn(command, args, {
+    detached: true,
+    stdio: ['ignore', log, log],
+    env,
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(gid === undefined ? {} : { gid }),
+  });
+  child.on('error', () => {});
+  child.unref();
+  closeSync(log);
+  return child;
+}
+
+/**
+ * Asks a process to end, waits, and then makes it end.
+ * @param {{pid: number, signal?: NodeJS.Signals, last?: NodeJS.Signals, graceMs?: number}} end
+ * @returns {Promise<boolean>} whether it is gone
+ */
+export async function endProcess({ pid, signal = 'SIGTERM', last = 'SIGKILL', graceMs = 8000 }) {
+  if (!send(pid, signal)) return true;
+  if (await isGone(pid, graceMs)) return true;
+  send(pid, last);
+  return isGone(pid, 5000);
+}
+
+/**
+ * @param {number} pid
+ * @param {number} withinMs
+ */
+async function isGone(pid, withinMs) {
+  for (const end = Date.now() + withinMs; Date.now() < end; await delay(15)) {
+    if (!isRunning(pid)) return true;
+  }
+  return !isRunning(pid);
+}
+
+/**
+ * @param {number} pid
+ * @param {NodeJS.Signals} signal
+ */
+function send(pid, signal) {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param {number} pid */
+function identifyByProc(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name in brackets may hold spaces, so fields are counted after the last bracket.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    return { pid, started: fields[19] ?? '', command };
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {number} pid */
+function identifyByPs(pid) {
+  const { stdout, status } = spawnSync('ps', ['-o', 'stat=,lstart=,command=', '-p', String(pid)], {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  const line = stdout?.trim();
+  if (status !== 0 || !line || line.startsWith('Z')) return undefined;
+  const [, started, command] = /^\S+\s+(\S+\s+\S+\s+\S+\s+\S+\s+\S+)\s+(.*)$/.exec(line) ?? [];
+  return started === undefined ? undefined : { pid, started, command: command ?? '' };
+}

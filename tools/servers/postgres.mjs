@@ -1,0 +1,232 @@
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { SetUpFailure } from '../failure.mjs';
+import { readJson, writeJson } from '../json-file.mjs';
+import { choosePort } from '../ports.mjs';
+import { endProcess, identify, isRunning, startDetached } from '../processes.mjs';
+import { postgresOwner } from './postgres-owner.mjs';
+import { postgresPrograms } from './postgres-programs.mjs';
+
+/**
+ * @typedef {object} PostgresOptions
+ * @property {string} folder where its data belong; as root they may have to lie elsewhere, and `<folder>.json` says where
+ * @property {number} [preferredPort] 0 for any free one
+ * @property {string} [variable] the environment variable that may ask for a port
+ * @property {string} [database] created when absent
+ * @property {boolean} [durable] false only for throw-away servers: their commits are not forced to the disk
+ * @property {(line: string) => void} [say]
+ */
+
+/**
+ * @typedef {object} RunningPostgres
+ * @property {string} url connection string with the password
+ * @property {number} port
+ * @property {number} pid
+ * @property {boolean} adopted it was running already, left by an earlier start
+ * @property {string} dataFolder
+ * @property {string} logFile
+ * @property {() => Promise<void>} stop ends it fast: open transactions are rolled back
+ */
+
+const START_MS = 60_000;
+const LOOK_MS = 30;
+
+/**
+ * Starts the embedded Postgres on loopback, or adopts the one that already runs on these data.
+ * It goes on running when this process ends, however that happens.
+ * @param {PostgresOptions} options
+ * @returns {Promise<RunningPostgres>}
+ * @throws {SetUpFailure} with Postgres's own last words when it cannot be started
+ */
+export async function startPostgres(options) {
+  const { folder, preferredPort = 8432, variable, database = 'perennial', durable = true, say = () => {} } = options;
+  const owner = postgresOwner({ home: folder, native: postgresPrograms() });
+  const place = { owner, data: join(owner.folder, 'data'), logFile: join(owner.folder, 'postgres.log') };
+  if (!existsSync(join(place.data, 'PG_VERSION'))) await createCluster(place);
+  const password = readFileSync(join(owner.folder, 'password'), 'utf8').trim();
+  writeJson(`${folder}.json`, { folder: owner.folder });
+  const server = (await adopt(place, password)) ?? (await start({ place, password, durable, preferredPort, variable, say }));
+  await ensureDatabase({ port: server.port, password, database });
+  return {
+    ...server,
+    url: urlOf({ port: server.port, password, database }),
+    dataFolder: place.data,
+    logFile: place.logFile,
+    stop: () => stopServer(server.pid),
+  };
+}
+
+/**
+ * Stops the Postgres that runs on these data, whoever started it. Nothing happens when none does.
+ * @param {{folder: string}} options
+ */
+export async function stopPostgres({ folder }) {
+  const at = readJson(`${folder}.json`)?.folder ?? folder;
+  const pid = runningPid(join(at, 'data'));
+  if (pid !== undefined) await stopServer(pid);
+}
+
+/**
+ * Stops it and removes its data.
+ * @param {{folder: string}} options
+ */
+export async function removePostgres({ folder }) {
+  const at = readJson(`${folder}.json`)?.folder ?? folder;
+  await stopPostgres({ folder });
+  rmSync(at, { recursive: true, force: true, maxRetries: 5 });
+  rmSync(`${folder}.json`, { force: true });
+}
+
+/** @typedef {{owner: import('./postgres-owner.mjs').PostgresOwner, data: string, logFile: string}} Place */
+
+/** @param {Place} place */
+async function createCluster({ owner, data }) {
+  const unfinished = `${data}.new`;
+  rmSync(unfinished, { recursive: true, force: true });
+  const password = randomBytes(18).toString('base64url');
+  const passwordFile = join(owner.folder, 'password');
+  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
+  if (owner.uid !== undefined && owner.gid !== undefined) chownSync(passwordFile, owner.uid, owner.gid);
+  const made = spawnSync(
+    join(owner.native, 'bin', 'initdb'),
+    [
+      `--pgdata=${unfinished}`,
+      '--username=postgres',
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale=C',
+      '--no-instructions',
+    ],
+    { ...identityOf(owner), cwd: owner.folder, encoding: 'utf8', env: programEnvironment() },
+  );
+  if (made.status !== 0) throw cannotStart(`initdb: ${lastLine(made.stderr) || made.error?.message}`, owner.folder, made.error);
+  // Weeks of model time are commits in a few minutes: fewer, larger checkpoints keep the disk quiet.
+  writeFileSync(join(unfinished, 'postgresql.auto.conf'), 'max_wal_size = 2GB\nmax_connections = 200\njit = off\n');
+  renameSync(unfinished, data);
+}
+
+/**
+ * @param {Place} place
+ * @param {string} password
+ */
+async function adopt(place, password) {
+  const pid = runningPid(place.data);
+  if (pid === undefined) return undefined;
+  const port = Number(readFileSync(join(place.data, 'postmaster.pid'), 'utf8').split('\n')[3]);
+  await untilReady({ pid, port, password, logFile: place.logFile });
+  return { pid, port, adopted: true };
+}
+
+/** @param {{place: Place, password: string, durable: boolean, preferredPort: number, variable: string | undefined, say: (line: string) => void}} wish */
+async function start({ place, password, durable, preferredPort, variable, say }) {
+  const { owner, data, logFile } = place;
+  const port = await choosePort({ what: 'Postgres', preferred: preferredPort, say, ...(variable === undefined ? {} : { variable }) });
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+  };
+  const child = startDetached({
+    command: join(owner.native, 'bin', 'postgres'),
+    args: ['-D', data, '-p', String(port), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+    logFile,
+    cwd: owner.folder,
+    env: programEnvironment(),
+    ...identityOf(owner),
+  });
+  if (child.pid === undefined) throw cannotStart('its program could not be run', logFile);
+  await untilReady({ pid: child.pid, port, password, logFile });
+  return { pid: child.pid, port, adopted: false };
+}
+
+/** @param {{pid: number, port: number, password: string, logFile: string}} server */
+async function untilReady({ pid, port, password, logFile }) {
+  let last = 'no answer';
+  for (const end = Date.now() + START_MS; Date.now() < end; await delay(LOOK_MS)) {
+    const client = new pg.Client({ connectionString: urlOf({ port, password, database: 'postgres' }), connectionTimeoutMillis: 5000 });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      await client.end();
+      return;
+    } catch (error) {
+      last = error instanceof Error ? error.message : String(error);
+      await client.end().catch(() => {});
+    }
+    if (!isRunning(pid)) throw cannotStart(lastWords(logFile) || 'it ended at once', logFile);
+  }
+  throw cannotStart(`it was not ready within ${START_MS / 1000} s (${last})`, logFile);
+}
+
+/** @param {{port: number, password: string, database: string}} wish */
+async function ensureDatabase({ port, password, database }) {
+  const client = new pg.Client({ connectionString: urlOf({ port, password, database: 'postgres' }) });
+  await client.connect();
+  try {
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [database]);
+    if (rowCount === 0) await client.query(`create database ${client.escapeIdentifier(database)}`);
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * The postmaster on these data. A process number left in the file by a crash may belong to another program today.
+ * @param {string} data
+ */
+function runningPid(data) {
+  const file = join(data, 'postmaster.pid');
+  if (!existsSync(file)) return undefined;
+  const pid = Number(readFileSync(file, 'utf8').split('\n')[0]);
+  return identify(pid)?.command.includes(data) ? pid : undefined;
+}
+
+/** @param {number} pid */
+async function stopServer(pid) {
+  // SIGINT is Postgres's fast shutdown; SIGQUIT leaves recovery to the next start.
+  await endProcess({ pid, signal: 'SIGINT', last: 'SIGQUIT', graceMs: 15_000 });
+}
+
+/** @param {{port: number, password: string, database: string}} parts */
+function urlOf({ port, password, database }) {
+  return `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
+}
+
+/** @param {import('./postgres-owner.mjs').PostgresOwner} owner */
+function identityOf({ uid, gid }) {
+  return uid === undefined || gid === undefined ? {} : { uid, gid };
+}
+
+function programEnvironment() {
+  return { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
+}
+
+/** @param {string} logFile */
+function lastWords(logFile) {
+  return existsSync(logFile) ? lastLine(readFileSync(logFile, 'utf8')) : '';
+}
+
+/** @param {string | undefined} text */
+function lastLine(text) {
+  const lines = (text ?? '').trim().split('\n');
+  return (lines.findLast((line) => /FATAL|PANIC|error/i.test(line)) ?? lines.at(-1) ?? '').trim();
+}
+
+/**
+ * @param {string} why
+ * @param {string} where
+ * @param {unknown} [cause]
+ */
+function cannotStart(why, where, cause) {
+  return new SetUpFailure({
+    what: 'Postgres could not be started',
+    why,
+    todo: `read ${where}, or set DATABASE_URL to a running Postgres 15 or newer`,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
