@@ -75,7 +75,13 @@ export type Measurement = {
 export type Clock = { now(clock: ClockRef): Promise<number> };
 
 /** A message to people. Sent from the outbox: at least once, with `key` to tell repeats. */
-export type Notice = { readonly key: string; readonly kind: 'approvalRequested' | 'promoted' | 'rolledBack' | 'gateRefused' | 'runFailed' | 'investigationOpened'; readonly model: string; readonly title: string; readonly text: string };
+export type Notice = {
+  readonly key: string;
+  readonly kind: 'approvalRequested' | 'promoted' | 'rolledBack' | 'gateRefused' | 'runFailed' | 'investigationOpened';
+  readonly model: string;
+  readonly title: string;
+  readonly text: string;
+};
 export type Notifier = { readonly name: string; send(notice: Notice): Promise<void> };
 
 /** How one model's traffic goes. One row a model, `generation` grows by compare-and-set. */
@@ -125,7 +131,10 @@ export type Capture = {
 export type CaptureStore = {
   write(captures: readonly Capture[]): Promise<void>;
   /** Labels by prediction id or by subject; the first label of a subject stays, a differing second one is refused. Also stores the outcome. */
-  label(model: string, labels: readonly { id?: string; subject?: string; eventTimeMs?: number; value: number }[]): Promise<{ stored: number; refused: { index: number; reason: string }[] }>;
+  label(
+    model: string,
+    labels: readonly { id?: string; subject?: string; eventTimeMs?: number; value: number }[],
+  ): Promise<{ stored: number; refused: { index: number; reason: string }[] }>;
 };
 
 export type { ServingSpec };

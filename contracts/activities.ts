@@ -8,7 +8,7 @@ import type { RolloutLimits, RolloutPlan, RolloutStep } from '../domain/rollout-
 import type { StepEvidence } from '../domain/rollout-verdict.js';
 import type { SemanticVersion } from '../domain/version.js';
 import type { DatasetRef, ObjectRef, PackageRef } from './artifacts.js';
-import type { DecideAnswer } from './lifecycle.js';
+import type { DecideAnswer, RetrainAnswer, RetrainRequest } from './lifecycle.js';
 import type { RetrainInput, RunResult } from './retrain.js';
 import type { RolloutInput, RolloutResult } from './rollout.js';
 import type { Reusable, StepProgress } from './steps.js';
@@ -27,7 +27,16 @@ export type FeatureSet = {
   readonly toMs: number;
 };
 
-export type DataReport = { readonly rows: number; readonly columns: readonly { readonly name: string; readonly nulls: number; readonly min: number | string | null; readonly max: number | string | null }[]; readonly absentSlots: number };
+export type DataReport = {
+  readonly rows: number;
+  readonly columns: readonly {
+    readonly name: string;
+    readonly nulls: number;
+    readonly min: number | string | null;
+    readonly max: number | string | null;
+  }[];
+  readonly absentSlots: number;
+};
 
 /** Queue `cpu`. */
 export type DataActivities = {
@@ -37,7 +46,9 @@ export type DataActivities = {
   checkData(input: StepContext & { definition: ModelDefinition; dataset: DatasetRef; asOfMs: number }): Promise<Reusable<DataReport>>;
   buildFeatures(input: StepContext & { definition: ModelDefinition; dataset: DatasetRef }): Promise<Reusable<FeatureSet>>;
   /** By time: the first `trainShare` of the rows, the rest held out; `fit`/`validation` is the training part split again the same way, for tuning. */
-  splitFeatures(input: StepContext & { definition: ModelDefinition; features: FeatureSet }): Promise<Reusable<{ train: FeatureSet; holdout: FeatureSet; fit: FeatureSet; validation: FeatureSet }>>;
+  splitFeatures(
+    input: StepContext & { definition: ModelDefinition; features: FeatureSet },
+  ): Promise<Reusable<{ train: FeatureSet; holdout: FeatureSet; fit: FeatureSet; validation: FeatureSet }>>;
 };
 
 export type TrainInput = StepContext & {
@@ -68,15 +79,34 @@ export type TrainingActivities = {
   /** `TrainerFailed` when it crashes, hangs or leaves no model, with the last lines it said. */
   trainModel(input: TrainInput): Promise<Reusable<TrainedModel>>;
   /** Next trial of a study. Pure in (trials, seed): a retry gives the same answer. */
-  suggestTrial(input: { tuning: TuneInput['tuning']; seed: number; trials: readonly Trial[]; number: number; direction: 'minimize' | 'maximize' }): Promise<{ params: Record<string, HyperparameterValue> }>;
+  suggestTrial(input: {
+    tuning: TuneInput['tuning'];
+    seed: number;
+    trials: readonly Trial[];
+    number: number;
+    direction: 'minimize' | 'maximize';
+  }): Promise<{ params: Record<string, HyperparameterValue> }>;
   /** Trains one trial and scores it on the validation rows. */
   runTrial(input: TuneInput & { number: number; params: Readonly<Record<string, HyperparameterValue>> }): Promise<Reusable<Trial>>;
 };
 
 export type EvaluationReport = {
   readonly metrics: readonly MetricValue[];
-  readonly champion: { readonly version: string; readonly metrics: readonly MetricValue[]; readonly rows: number } | null;
-  readonly residualsByHour: readonly { readonly hour: number; readonly count: number; readonly meanResidual: number; readonly meanAbsoluteResidual: number }[];
+  /** Both on the same rows, those newer than the training rows of both; null without a champion or without such rows. */
+  readonly champion: {
+    readonly version: string;
+    readonly metrics: readonly MetricValue[];
+    readonly candidateMetrics: readonly MetricValue[];
+    readonly rows: number;
+    readonly fromMs: number;
+    readonly toMs: number;
+  } | null;
+  readonly residualsByHour: readonly {
+    readonly hour: number;
+    readonly count: number;
+    readonly meanResidual: number;
+    readonly meanAbsoluteResidual: number;
+  }[];
   readonly latencyP95Ms: number;
   readonly rows: number;
   readonly fromMs: number;
@@ -88,12 +118,21 @@ export type EvaluationReport = {
 /** Queue `cpu`. */
 export type EvaluationActivities = {
   /**
-   * Runs the ONNX file itself over the held-out rows, and the champion's file over the same rows (only those newer than
-   * the champion's own training rows when that is possible; says which). Uses ONNX Runtime as the gateway does.
+   * Runs the ONNX file itself over the held-out rows; beside it, candidate and champion over those held-out rows that are
+   * at or after the champion's `trainedToMs` (rows newer than the training of both). Uses ONNX Runtime as the gateway does.
    */
-  evaluateModel(input: StepContext & { definition: ModelDefinition; onnx: ObjectRef; holdout: FeatureSet; champion: { version: string; package: PackageRef } | null }): Promise<Reusable<EvaluationReport>>;
+  evaluateModel(
+    input: StepContext & {
+      definition: ModelDefinition;
+      onnx: ObjectRef;
+      holdout: FeatureSet;
+      champion: { version: string; package: PackageRef; trainedToMs: number } | null;
+    },
+  ): Promise<Reusable<EvaluationReport>>;
   /** Checks the ONNX file's inputs and outputs against the definition, refuses external data, runs it on rows; `ArtifactRejected`. Then stores `serving.json` and the package. */
-  packageModel(input: StepContext & { definition: ModelDefinition; model: TrainedModel; sample: FeatureSet; evaluation: ObjectRef }): Promise<Reusable<PackageRef>>;
+  packageModel(
+    input: StepContext & { definition: ModelDefinition; model: TrainedModel; sample: FeatureSet; evaluation: ObjectRef },
+  ): Promise<Reusable<PackageRef>>;
   /** Signs (OpenSSF model signing) and verifies what it signed. */
   signPackage(input: StepContext & { package: PackageRef; name: string }): Promise<PackageRef>;
   /** Reads every file back against its digest and the signature against the trusted keys; `ArtifactRejected`. Promotion calls it. */
@@ -115,9 +154,21 @@ export type RegistryActivities = {
   recordTrial(input: { model: string; run: string; trial: Trial }): Promise<void>;
   /** Registers the candidate: next semantic version by the bump rules, metadata, metrics, gates, card; idempotent by run. A refused candidate is registered too, with stage None, approval `rejected` and the reason. */
   registerVersion(input: {
-    model: string; run: string; definitionDigest: string; package: PackageRef; metrics: readonly MetricValue[]; championMetrics: readonly MetricValue[];
-    gates: readonly GateResult[]; evaluation: ObjectRef; hyperparameters: Readonly<Record<string, HyperparameterValue>>; dataset: DatasetRef;
-    trainedFromMs: number; trainedToMs: number; risk: Risk; riskReason: string; refused: string | null;
+    model: string;
+    run: string;
+    definitionDigest: string;
+    package: PackageRef;
+    metrics: readonly MetricValue[];
+    championMetrics: readonly MetricValue[];
+    gates: readonly GateResult[];
+    evaluation: ObjectRef;
+    hyperparameters: Readonly<Record<string, HyperparameterValue>>;
+    dataset: DatasetRef;
+    trainedFromMs: number;
+    trainedToMs: number;
+    risk: Risk;
+    riskReason: string;
+    refused: string | null;
   }): Promise<{ version: SemanticVersion }>;
   endRun(input: RunResult): Promise<void>;
 };
@@ -125,19 +176,46 @@ export type RegistryActivities = {
 export type ApprovalActivities = {
   /** Row, outbox message and audit in one transaction; idempotent by version. Answers `approved` at once when policy approves by itself. */
   requestApproval(input: {
-    model: string; version: string; run: string; risk: Risk; riskReason: string; requestedBy: string; plan: RolloutPlan; gates: readonly GateResult[];
-    metrics: readonly MetricValue[]; championMetrics: readonly MetricValue[]; expiresAfterMs: number; firstVersion: boolean;
+    model: string;
+    version: string;
+    run: string;
+    risk: Risk;
+    riskReason: string;
+    requestedBy: string;
+    plan: RolloutPlan;
+    gates: readonly GateResult[];
+    metrics: readonly MetricValue[];
+    championMetrics: readonly MetricValue[];
+    expiresAfterMs: number;
+    firstVersion: boolean;
   }): Promise<{ request: ApprovalRequest; settled: 'approved' | null; reason: string }>;
   /** Applies `domain/approval-rules.ts` under a row lock; refusals are audited too. `notApplicable` never throws. */
   decide(input: { model: string; decision: Decision }): Promise<DecideAnswer>;
-  settleApproval(input: { model: string; version: string; status: 'expired' | 'superseded'; reason: string }): Promise<void>;
+  /** Closes a pending request; one that was settled meanwhile keeps its status, which is answered. */
+  settleApproval(input: {
+    model: string;
+    version: string;
+    status: 'expired' | 'superseded';
+    reason: string;
+  }): Promise<{ status: ApprovalRequest['status'] }>;
 };
 
 export type RolloutActivities = {
   /** Row of the rollout, stage Staging, alias challenger; refuses (`Conflict`) when an open investigation blocks this version. Idempotent by promotionId. */
   beginRollout(input: RolloutInput): Promise<void>;
-  /** Compare-and-set of the model's route; idempotent by (promotionId, stepIndex). Answers the generation that carries it. */
-  applyRoute(input: { model: string; promotionId: string; stepIndex: number; champion: string | null; challenger: string; share: number; shadow: boolean }): Promise<{ generation: number }>;
+  /**
+   * Compare-and-set of the model's route; idempotent by (promotionId, stepIndex). Answers the generation that carries it.
+   * With share 0 and no shadow the challenger is on standby: loaded, without traffic. `Conflict` when the rollout was ended meanwhile.
+   */
+  applyRoute(input: {
+    model: string;
+    promotionId: string;
+    stepIndex: number;
+    champion: string | null;
+    challenger: string;
+    share: number;
+    shadow: boolean;
+  }): Promise<{ generation: number }>;
   /** Heartbeats until every gateway with a fresh lease has acknowledged `generation`; `Unavailable` names those that did not, `ArtifactRejected` when a gateway refused to load it. */
   awaitRoute(input: { model: string; generation: number }): Promise<{ gateways: number }>;
   /** Sends the package's input example to that version on each gateway, and checks the answer. */
@@ -147,17 +225,47 @@ export type RolloutActivities = {
    * a failed check; `until: 'verdict'` returns at pass, fail, or at `deadlineMs` (model time) with the holding verdict.
    */
   watchStep(input: {
-    model: string; promotionId: string; stepIndex: number; step: RolloutStep; limits: RolloutLimits; champion: string | null; challenger: string;
-    clock: ClockRef; rolloutStartMs: number; stepStartMs: number; deadlineMs: number; until: 'breach' | 'verdict';
+    model: string;
+    promotionId: string;
+    stepIndex: number;
+    step: RolloutStep;
+    limits: RolloutLimits;
+    champion: string | null;
+    challenger: string;
+    clock: ClockRef;
+    rolloutStartMs: number;
+    stepStartMs: number;
+    deadlineMs: number;
+    until: 'breach' | 'verdict';
   }): Promise<StepEvidence>;
   recordRolloutStep(input: { promotionId: string; stepIndex: number; evidence: StepEvidence }): Promise<void>;
   /** Alias champion by compare-and-set, stages, route 100%, history, audit, outbox: one transaction, idempotent by promotionId. Verifies digest and signature first. */
-  promote(input: { model: string; version: string; champion: string | null; promotionId: string; by: string; reason: string }): Promise<{ generation: number }>;
+  promote(input: {
+    model: string;
+    version: string;
+    champion: string | null;
+    promotionId: string;
+    by: string;
+    reason: string;
+  }): Promise<{ generation: number }>;
   /** Traffic back to the champion, and (when the challenger was at fault) an investigation and a message: one transaction, idempotent. */
-  takeBack(input: { model: string; version: string; champion: string | null; promotionId: string; reason: string; by: string; investigate: boolean }): Promise<{ generation: number }>;
+  takeBack(input: {
+    model: string;
+    version: string;
+    champion: string | null;
+    promotionId: string;
+    reason: string;
+    by: string;
+    investigate: boolean;
+  }): Promise<{ generation: number }>;
   endRollout(input: RolloutResult): Promise<void>;
   /** Alias champion back to `previous`, route 100% there, in one transaction; audited; opens an investigation of the version taken back. */
-  rollback(input: { model: string; by: string; reason: string; requestId: string }): Promise<{ from: string; to: string; generation: number }>;
+  rollback(input: {
+    model: string;
+    by: string;
+    reason: string;
+    requestId: string;
+  }): Promise<{ from: string; to: string; generation: number }>;
 };
 
 export type ClockActivities = {
@@ -169,12 +277,41 @@ export type ClockActivities = {
 
 export type LifecycleActivities = {
   /** What to rebuild from after the workflow was lost: the run counter and unfinished work in the registry. */
-  loadLifecycle(input: { model: string }): Promise<{ runCount: number; lastRunAsOfMs: number | null; paused: { by: string; reason: string; atMs: number } | null }>;
-  /** Whether a workflow is still running, and its result when it completed. */
-  describeRun(input: { workflowId: string }): Promise<{ status: 'running' | 'completed' | 'failed' | 'absent'; result?: RunResult | RolloutResult }>;
-  audit(input: { model: string; action: string; by: string; outcome: 'done' | 'refused' | 'failed'; reason: string; details?: Record<string, unknown>; key?: string }): Promise<void>;
+  loadLifecycle(input: {
+    model: string;
+  }): Promise<{ runCount: number; lastRunAsOfMs: number | null; paused: { by: string; reason: string; atMs: number } | null }>;
+  /** Stops or lets go the model's triggers, across a loss of the workflow; audited. */
+  setPaused(input: {
+    model: string;
+    paused: { by: string; reason: string; atMs: number } | null;
+    by: string;
+    reason: string;
+  }): Promise<void>;
+  audit(input: {
+    model: string;
+    action: string;
+    by: string;
+    outcome: 'done' | 'refused' | 'failed';
+    reason: string;
+    details?: Record<string, unknown>;
+    key?: string;
+  }): Promise<void>;
   /** What a promotion by hand needs: the version's approval, plan and limits; `NotApproved` or `Conflict` with the reason. */
-  planRollout(input: { model: string; version: string; requestedBy: string }): Promise<{ plan: RolloutPlan; limits: RolloutLimits; champion: string | null; attempt: number; run: string | null }>;
-  /** Sends what is due in the outbox; answers how many are left. */
-  deliverOutbox(input: { model: string }): Promise<{ delivered: number; left: number }>;
+  planRollout(input: {
+    model: string;
+    version: string;
+    requestedBy: string;
+  }): Promise<{ plan: RolloutPlan; limits: RolloutLimits; champion: string | null; attempt: number; run: string | null }>;
+};
+
+/** Queue `lifecycle`: what a workflow needs of Temporal itself, through a client. */
+export type TemporalActivities = {
+  /** Update `retrain` on `model:<name>`, starting it when it does not run. */
+  requestRetrain(input: { model: string; clock: ClockRef; request: RetrainRequest }): Promise<RetrainAnswer>;
+  /** Heartbeats until the run has ended; its result. A run that failed for technical reasons answers `failed`. */
+  awaitRun(input: { workflowId: string }): Promise<{ outcome: RunResult['outcome']; reason: string }>;
+  /** Whether a workflow is still running, and its result when it completed. */
+  describeRun(input: {
+    workflowId: string;
+  }): Promise<{ status: 'running' | 'completed' | 'failed' | 'absent'; result?: RunResult | RolloutResult }>;
 };

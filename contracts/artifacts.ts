@@ -1,3 +1,6 @@
+import type { FeatureDefinition } from '../domain/features.js';
+import type { RequestField } from '../domain/model-definition.js';
+
 /** A stored object: content-addressed by `sha256:<hex>`. Anything large crosses a boundary as this. */
 export type ObjectRef = { readonly digest: string; readonly bytes: number; readonly mediaType: string };
 
@@ -25,8 +28,8 @@ export type PackageRef = { readonly digest: string; readonly files: readonly Pac
 /** `serving.json`: all that the gateway needs to answer for a package. */
 export type ServingSpec = {
   readonly model: string;
-  readonly request: readonly import('../domain/model-definition.js').RequestField[];
-  readonly features: readonly import('../domain/features.js').FeatureDefinition[];
+  readonly request: readonly RequestField[];
+  readonly features: readonly FeatureDefinition[];
   /** Request field that holds the event time (epoch milliseconds, INT64), or null when the request has none. */
   readonly eventTimeField: string | null;
   readonly subject: readonly string[];

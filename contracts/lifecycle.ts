@@ -26,7 +26,12 @@ export type RetrainAnswer =
 
 export type DecideAnswer =
   | { readonly kind: 'counted'; readonly version: string; readonly missing: readonly string[]; readonly identity: 'signed' | 'claimed' }
-  | { readonly kind: 'settled'; readonly version: string; readonly status: 'approved' | 'rejected'; readonly identity: 'signed' | 'claimed' }
+  | {
+      readonly kind: 'settled';
+      readonly version: string;
+      readonly status: 'approved' | 'rejected';
+      readonly identity: 'signed' | 'claimed';
+    }
   | { readonly kind: 'refused'; readonly reason: string };
 
 export type RollbackRequest = { readonly reason: string; readonly by: string; readonly requestId?: string };
@@ -34,9 +39,27 @@ export type PauseRequest = { readonly reason: string; readonly by: string; reado
 /** Starts a rollout of a version that is approved already, for instance after its investigation was closed. */
 export type PromoteRequest = { readonly version: string; readonly reason: string; readonly by: string; readonly requestId?: string };
 
-type ActiveRun = RunRef & { readonly asOfMs: number; readonly trigger: TriggerKind; readonly phase: 'training' | 'awaitingApproval' | 'awaitingRollout' | 'rollingOut'; readonly version?: string };
-type QueuedRun = { readonly run: string; readonly asOfMs: number; readonly trigger: TriggerKind; readonly by: string; readonly reason: string; readonly useCache: boolean };
-type ActiveRollout = { readonly version: string; readonly workflowId: string; readonly run: string | null };
+type ActiveRun = RunRef & {
+  readonly asOfMs: number;
+  readonly trigger: TriggerKind;
+  readonly phase: 'training' | 'awaitingApproval' | 'awaitingRollout' | 'rollingOut';
+  readonly version?: string;
+};
+type QueuedRun = {
+  readonly run: string;
+  readonly asOfMs: number;
+  readonly trigger: TriggerKind;
+  readonly by: string;
+  readonly reason: string;
+  readonly useCache: boolean;
+};
+type ActiveRollout = {
+  readonly version: string;
+  readonly champion: string | null;
+  readonly promotionId: string;
+  readonly workflowId: string;
+  readonly run: string | null;
+};
 
 /** The whole state of `modelLifecycle`, plain JSON; it goes along at continue-as-new. `stateVersion` guards the upgrade function. */
 export type LifecycleState = {
@@ -79,7 +102,8 @@ export const decideUpdate = defineUpdate<DecideAnswer, [Decision]>('decide');
 export const lifecycleStatusQuery = defineQuery<LifecycleStatus>('status');
 
 /** From `retrain`: its phase changed (a candidate waits for approval, or is approved and wants its rollout). */
-export const runPhaseSignal = defineSignal<[{ run: string; phase: 'awaitingApproval' | 'awaitingRollout'; version: string; requestedBy: string }]>('runPhase');
+export const runPhaseSignal =
+  defineSignal<[{ run: string; phase: 'awaitingApproval' | 'awaitingRollout'; version: string; requestedBy: string }]>('runPhase');
 /** From `retrain`: the run is over. */
 export const runEndedSignal = defineSignal<[RunResult]>('runEnded');
 /** From `rollout`: it is over. */

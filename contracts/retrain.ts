@@ -39,10 +39,16 @@ export type RunResult = {
   readonly seconds: number;
 };
 
-export type RunProgress = { readonly run: string; readonly version: string | null; readonly stage: string; readonly steps: readonly StepProgress[] };
+export type RunProgress = {
+  readonly run: string;
+  readonly version: string | null;
+  readonly stage: string;
+  readonly steps: readonly StepProgress[];
+};
 
 /** The approval of this run's version was settled (sent by `modelLifecycle`). */
-export const approvalSettledSignal = defineSignal<[{ version: string; status: 'approved' | 'rejected' | 'superseded'; reason: string }]>('approvalSettled');
+export const approvalSettledSignal =
+  defineSignal<[{ version: string; status: 'approved' | 'rejected' | 'superseded'; reason: string }]>('approvalSettled');
 /** The rollout of this run's version ended or was superseded before it began (sent by `modelLifecycle`). */
 export const rolloutEndedSignal = defineSignal<[RolloutResult]>('rolloutEnded');
 export const progressQuery = defineQuery<RunProgress>('progress');

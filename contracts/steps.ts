@@ -1,6 +1,20 @@
 /** The steps of a run, in order; the `Stage` search attribute of `retrain` holds the current one. */
 export const retrainSteps = [
-  'begin', 'extract', 'check', 'features', 'split', 'tune', 'train', 'evaluate', 'gates', 'refit', 'package', 'sign', 'register', 'approval', 'rollout',
+  'begin',
+  'extract',
+  'check',
+  'features',
+  'split',
+  'tune',
+  'train',
+  'evaluate',
+  'gates',
+  'refit',
+  'package',
+  'sign',
+  'register',
+  'approval',
+  'rollout',
 ] as const;
 export type RetrainStep = (typeof retrainSteps)[number];
 

@@ -12,7 +12,11 @@ export class PerennialError extends Error {
   /** Machine-readable places: paths, rows, limits. Plain JSON. */
   readonly details: Record<string, unknown>;
 
-  constructor(type: FailureType, message: string, options: { retryable?: boolean; details?: Record<string, unknown>; cause?: unknown } = {}) {
+  constructor(
+    type: FailureType,
+    message: string,
+    options: { retryable?: boolean; details?: Record<string, unknown>; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'PerennialError';
     this.type = type;

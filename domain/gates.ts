@@ -22,9 +22,16 @@ export type GateResult = {
   readonly reason: string;
 };
 
-/** What gates are judged on. `champion` holds the champion's figures on the same rows, or null when there is none. */
+/**
+ * What gates are judged on. `champion` is null when there is none; else it holds the figures of both on the same rows,
+ * those newer than the training rows of both (`candidateMetrics` may thus differ from `candidate`, which covers the whole hold-out).
+ */
 export type GateEvidence = {
   readonly candidate: readonly MetricValue[];
-  readonly champion: { readonly version: string; readonly metrics: readonly MetricValue[] } | null;
+  readonly champion: {
+    readonly version: string;
+    readonly metrics: readonly MetricValue[];
+    readonly candidateMetrics: readonly MetricValue[];
+  } | null;
   readonly latencyP95Ms: number | null;
 };

@@ -27,7 +27,14 @@ export type RolloutLimits = {
 export type RolloutStep =
   | { readonly kind: 'smoke'; readonly name: string }
   | { readonly kind: 'shadow'; readonly name: string; readonly intervalMs: number; readonly deadlineMs: number; readonly maxLoss: number }
-  | { readonly kind: 'canary'; readonly name: string; readonly share: number; readonly intervalMs: number; readonly deadlineMs: number; readonly maxLoss: number }
+  | {
+      readonly kind: 'canary';
+      readonly name: string;
+      readonly share: number;
+      readonly intervalMs: number;
+      readonly deadlineMs: number;
+      readonly maxLoss: number;
+    }
   | { readonly kind: 'promote'; readonly name: string };
 
 export type RolloutPlan = {

@@ -32,7 +32,12 @@ export type CheckResult = {
   readonly limit: number | null;
   readonly count: number;
   /** Two-sided interval of the measured figure where it has one. */
-  readonly interval?: { readonly lower: number; readonly upper: number; readonly level: number; readonly method: 'paired-t' | 'clopper-pearson' };
+  readonly interval?: {
+    readonly lower: number;
+    readonly upper: number;
+    readonly level: number;
+    readonly method: 'paired-t' | 'clopper-pearson';
+  };
   readonly reason: string;
 };
 
