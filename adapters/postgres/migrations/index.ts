@@ -1,0 +1,7 @@
+import type { Migration } from 'kysely';
+import * as registry from './0001-registry.js';
+
+/** Every migration by name, in order. A migration that was released is never changed. */
+export const migrations: Readonly<Record<string, Migration>> = {
+  '0001-registry': registry,
+};
