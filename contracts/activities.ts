@@ -9,7 +9,7 @@ import type { StepEvidence } from '../domain/rollout-verdict.js';
 import type { SemanticVersion } from '../domain/version.js';
 import type { DatasetRef, ObjectRef, PackageRef } from './artifacts.js';
 import type { DecideAnswer, RetrainAnswer, RetrainRequest } from './lifecycle.js';
-import type { RetrainInput, RunResult } from './retrain.js';
+import type { RetrainInput, RunResult, TriggerKind } from './retrain.js';
 import type { RolloutInput, RolloutResult } from './rollout.js';
 import type { Reusable, StepProgress } from './steps.js';
 import type { Trial, TuneInput } from './tune.js';
@@ -131,7 +131,7 @@ export type EvaluationActivities = {
   ): Promise<Reusable<EvaluationReport>>;
   /** Checks the ONNX file's inputs and outputs against the definition, refuses external data, runs it on rows; `ArtifactRejected`. Then stores `serving.json` and the package. */
   packageModel(
-    input: StepContext & { definition: ModelDefinition; model: TrainedModel; sample: FeatureSet; evaluation: ObjectRef },
+    input: StepContext & { definition: ModelDefinition; trained: TrainedModel; sample: FeatureSet; evaluation: ObjectRef },
   ): Promise<Reusable<PackageRef>>;
   /** Signs (OpenSSF model signing) and verifies what it signed. */
   signPackage(input: StepContext & { package: PackageRef; name: string }): Promise<PackageRef>;
@@ -142,6 +142,8 @@ export type EvaluationActivities = {
 export type RunPlan = {
   readonly published: PublishedDefinition;
   readonly policy: Policy;
+  /** Task, trainer or input schema differ from the champion's: the next version is a MAJOR one, and its risk is high. */
+  readonly architectureChanged: boolean;
   readonly champion: { readonly version: string; readonly package: PackageRef; readonly trainedToMs: number } | null;
 };
 
@@ -275,11 +277,30 @@ export type ClockActivities = {
   awaitClock(input: { name: string; untilMs: number }): Promise<{ nowMs: number }>;
 };
 
+export type LifecycleRecord = {
+  readonly runCount: number;
+  readonly lastRunAsOfMs: number | null;
+  readonly paused: { readonly by: string; readonly reason: string; readonly atMs: number } | null;
+  /** Runs whose row has no end, oldest first; the phase follows from their version's approval. */
+  readonly active: readonly {
+    readonly run: string;
+    readonly asOfMs: number;
+    readonly trigger: TriggerKind;
+    readonly requestedBy: string;
+    readonly phase: 'training' | 'awaitingApproval' | 'awaitingRollout' | 'rollingOut';
+    readonly version: string | null;
+  }[];
+  readonly rollout: {
+    readonly version: string;
+    readonly champion: string | null;
+    readonly promotionId: string;
+    readonly run: string | null;
+  } | null;
+};
+
 export type LifecycleActivities = {
-  /** What to rebuild from after the workflow was lost: the run counter and unfinished work in the registry. */
-  loadLifecycle(input: {
-    model: string;
-  }): Promise<{ runCount: number; lastRunAsOfMs: number | null; paused: { by: string; reason: string; atMs: number } | null }>;
+  /** What to rebuild from after the workflow was lost: the run counter, runs without an end, the rollout without an end. */
+  loadLifecycle(input: { model: string }): Promise<LifecycleRecord>;
   /** Stops or lets go the model's triggers, across a loss of the workflow; audited. */
   setPaused(input: {
     model: string;

@@ -1,0 +1,291 @@
+import { ActivityFailure, ApplicationFailure, getExternalWorkflowHandle, ParentClosePolicy, startChild, uuid4 } from '@temporalio/workflow';
+import { workflowIds } from '../contracts/ids.js';
+import type { LifecycleInput, RetrainAnswer, RetrainRequest } from '../contracts/lifecycle.js';
+import { approvalSettledSignal, rolloutEndedSignal, type RunResult, type TriggerKind } from '../contracts/retrain.js';
+import type { RolloutResult } from '../contracts/rollout.js';
+import { searchAttributes } from '../contracts/search-attributes.js';
+import { taskQueues } from '../contracts/task-queues.js';
+import { triggerDecision } from '../domain/trigger-decision.js';
+import { promptly, registry, temporal } from './activity-proxies.js';
+import { modelClock } from './clock.js';
+import {
+  changeRun,
+  dropRun,
+  type MutableState,
+  type QueuedRun,
+  rememberAnswer,
+  runName,
+  supersededBy,
+  trainingRun,
+} from './lifecycle-state.js';
+import type { retrain } from './retrain.workflow.js';
+import type { rollout } from './rollout.workflow.js';
+import { reasonOf } from './step-log.js';
+
+/**
+ * The work of `modelLifecycle` on its state: takes triggers, starts runs and rollouts one at a time, hears of their end.
+ * Work that must not be lost at continue-as-new is in `state`; `tasks` is drained before.
+ */
+export class LifecycleDesk {
+  readonly state: MutableState;
+  readonly tasks: (() => Promise<void>)[] = [];
+  readonly #model: string;
+  readonly #clock: LifecycleInput['clock'];
+  #accepting: Promise<unknown> = Promise.resolve();
+
+  constructor(input: LifecycleInput, state: MutableState) {
+    this.state = state;
+    this.#model = input.model;
+    this.#clock = input.clock;
+  }
+
+  /** Whether the loop has something to do. */
+  hasWork(): boolean {
+    return this.tasks.length > 0 || this.#nextRunIsDue() || this.#rolloutIsDue();
+  }
+
+  /** One round of the loop: what was left to do, then the next rollout, then the next run. */
+  async work(): Promise<void> {
+    for (let task = this.tasks.shift(); task !== undefined; task = this.tasks.shift()) await task();
+    if (this.#rolloutIsDue()) await this.#startRollout();
+    if (this.#nextRunIsDue()) await this.#oneAtATime(() => this.#startNext());
+  }
+
+  /** Takes a trigger: one answer a `requestId`, one run an as-of time, none inside the cool-down but a person's own. */
+  async accept(request: RetrainRequest): Promise<RetrainAnswer> {
+    return await this.#oneAtATime(async () => {
+      const repeated = this.state.answered.find((answered) => request.requestId !== undefined && answered.requestId === request.requestId);
+      if (repeated !== undefined) return repeated.answer;
+      const answer = await this.#judge(request);
+      rememberAnswer(this.state, request.requestId, answer);
+      if (answer.kind === 'refused') await this.#audit('retrain', { by: request.by, outcome: 'refused', reason: answer.reason });
+      return answer;
+    });
+  }
+
+  runEnded(result: RunResult): void {
+    if (!this.state.active.some((run) => run.run === result.run)) return;
+    dropRun(this.state, result.run);
+    this.state.lastResult = { ...result, steps: [], rollout: null };
+  }
+
+  runPhase(run: string, phase: 'awaitingApproval' | 'awaitingRollout', version: string, requestedBy: string): void {
+    changeRun(this.state, run, { phase, version });
+    if (phase === 'awaitingRollout') this.tasks.push(() => this.#queueRollout({ version, run, requestedBy }));
+  }
+
+  rolloutClosed(result: RolloutResult): void {
+    const closed = this.state.rollout;
+    if (closed === null || closed.promotionId !== result.promotionId) return;
+    this.state.rollout = null;
+    const run = closed.run;
+    if (run !== null) this.tasks.push(() => this.#tellRun(run, result));
+  }
+
+  /** The version's run goes on (or ends) by what was decided. */
+  async approvalSettled(version: string, status: 'approved' | 'rejected' | 'superseded', reason: string): Promise<void> {
+    const run = this.state.active.find((active) => active.version === version);
+    if (run === undefined) return;
+    await signalQuietly(() => getExternalWorkflowHandle(run.workflowId).signal(approvalSettledSignal, { version, status, reason }));
+  }
+
+  /** Queues the rollout of an approved version; the run it belongs to hears of its end. */
+  queueRolloutOf(version: string, requestedBy: string): void {
+    this.tasks.push(() => this.#queueRollout({ version, run: null, requestedBy }));
+  }
+
+  /** After a loss or a continue-as-new: what ended while nobody listened. */
+  async reconcile(): Promise<void> {
+    for (const run of this.state.active) {
+      const seen = await temporal.describeRun({ workflowId: run.workflowId });
+      if (seen.status === 'running') continue;
+      if (seen.result !== undefined && 'run' in seen.result) this.runEnded(seen.result);
+      else dropRun(this.state, run.run);
+    }
+    const rollout = this.state.rollout;
+    if (rollout === null) return;
+    const seen = await temporal.describeRun({ workflowId: rollout.workflowId });
+    if (seen.status === 'running') return;
+    const ended = seen.result !== undefined && 'promotionId' in seen.result ? seen.result : this.#lost(rollout);
+    this.rolloutClosed(ended);
+  }
+
+  async #judge(request: RetrainRequest): Promise<RetrainAnswer> {
+    const trigger: TriggerKind = request.trigger ?? 'manual';
+    const { state } = this;
+    const asOfMs = request.asOf ?? (await modelClock(this.#clock).now());
+    const running = trainingRun(state);
+    const known = [
+      ...state.active,
+      ...state.queue.map((queued) => ({ ...queued, workflowId: workflowIds.retrain(this.#model, queued.run) })),
+    ];
+    const same = known.find((run) => run.asOfMs === asOfMs);
+    const { definition, digest } = await promptly.activeDefinition({ model: this.#model });
+    const decided = triggerDecision({
+      trigger,
+      asOfMs,
+      paused: state.paused,
+      coolDownMs: definition.retraining.coolDownMs,
+      lastRunAsOfMs: state.lastRunAsOfMs,
+      running: running?.run ?? null,
+      queued: state.queue.map((queued) => queued.run),
+      sameSlot: same?.run ?? null,
+    });
+    if (decided.kind === 'refuse') return { kind: 'refused', reason: decided.reason };
+    if (decided.kind === 'duplicate' && same !== undefined) return { kind: 'duplicate', run: same.run, workflowId: same.workflowId };
+    state.runCount += 1;
+    const run: QueuedRun = {
+      run: runName(asOfMs, state.runCount),
+      asOfMs,
+      trigger,
+      by: request.by,
+      reason: request.reason,
+      useCache: request.useCache ?? true,
+    };
+    const workflowId = workflowIds.retrain(this.#model, run.run);
+    if (decided.kind === 'queue' && running !== undefined) {
+      state.queue = [...state.queue, run];
+      return { kind: 'queued', run: run.run, workflowId, behind: running.run };
+    }
+    await this.#startRun(run, digest);
+    return { kind: 'started', run: run.run, workflowId };
+  }
+
+  async #startNext(): Promise<void> {
+    const [next, ...rest] = this.state.queue;
+    if (next === undefined || trainingRun(this.state) !== undefined) return;
+    const { digest } = await registry.activeDefinition({ model: this.#model });
+    this.state.queue = rest;
+    await this.#startRun(next, digest);
+  }
+
+  async #startRun(queued: QueuedRun, definitionDigest: string): Promise<void> {
+    const { run, asOfMs, trigger, by, reason, useCache } = queued;
+    const workflowId = workflowIds.retrain(this.#model, run);
+    this.state.active = [...this.state.active, { run, workflowId, asOfMs, trigger, phase: 'training' }];
+    this.state.lastRunAsOfMs = Math.max(this.state.lastRunAsOfMs ?? asOfMs, asOfMs);
+    const handle = await startChild<typeof retrain>('retrain', {
+      workflowId,
+      taskQueue: taskQueues.lifecycle,
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      typedSearchAttributes: [
+        { key: searchAttributes.model, value: this.#model },
+        { key: searchAttributes.trigger, value: trigger },
+        { key: searchAttributes.stage, value: 'begin' },
+      ],
+      args: [{ model: this.#model, run, definitionDigest, clock: this.#clock, asOfMs, trigger, requestedBy: by, reason, useCache }],
+    });
+    // A run tells its end by signal; this hears of one that was terminated and could not.
+    handle.result().catch(() => dropRun(this.state, run));
+  }
+
+  async #queueRollout(next: { version: string; run: string | null; requestedBy: string }): Promise<void> {
+    const reason = `${next.version} is newer and approved`;
+    for (const older of next.run === null ? [] : supersededBy(this.state, next.run)) {
+      if (older.version === undefined || older.phase !== 'awaitingApproval') continue;
+      await registry.settleApproval({ model: this.#model, version: older.version, status: 'superseded', reason });
+      await this.approvalSettled(older.version, 'superseded', reason);
+    }
+    const waiting = this.state.waitingRollout;
+    if (waiting !== null && waiting.version !== next.version && waiting.run !== null)
+      await this.#tellRun(waiting.run, this.#superseded(waiting.version, reason));
+    this.state.waitingRollout = next;
+  }
+
+  async #startRollout(): Promise<void> {
+    const waiting = this.state.waitingRollout;
+    if (waiting === null) return;
+    this.state.waitingRollout = null;
+    const { version, run, requestedBy } = waiting;
+    try {
+      const planned = await registry.planRollout({ model: this.#model, version, requestedBy });
+      const promotionId = `${this.#model}:${version}:${planned.attempt}`;
+      const workflowId = workflowIds.rollout(this.#model, version);
+      this.state.rollout = { version, champion: planned.champion, promotionId, workflowId, run };
+      if (run !== null) changeRun(this.state, run, { phase: 'rollingOut' });
+      const handle = await startChild<typeof rollout>('rollout', {
+        workflowId,
+        taskQueue: taskQueues.lifecycle,
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        typedSearchAttributes: [
+          { key: searchAttributes.model, value: this.#model },
+          { key: searchAttributes.modelVersion, value: version },
+          { key: searchAttributes.stage, value: 'begin' },
+        ],
+        args: [
+          {
+            model: this.#model,
+            version,
+            champion: planned.champion,
+            promotionId,
+            run,
+            plan: planned.plan,
+            limits: planned.limits,
+            clock: this.#clock,
+            requestedBy,
+          },
+        ],
+      });
+      const started = this.state.rollout;
+      handle.result().catch(() => this.rolloutClosed(this.#lost(started)));
+    } catch (error) {
+      const outcome: RolloutResult = {
+        model: this.#model,
+        version,
+        promotionId: `${this.#model}:${version}:none`,
+        outcome: 'aborted',
+        reason: reasonOf(error),
+        steps: [],
+      };
+      this.state.rollout = null;
+      await this.#audit('rollout', { by: requestedBy, outcome: 'refused', reason: outcome.reason });
+      if (run !== null) await this.#tellRun(run, outcome);
+    }
+  }
+
+  #lost({ version, promotionId }: { version: string; promotionId: string }): RolloutResult {
+    return {
+      model: this.#model,
+      version,
+      promotionId,
+      outcome: 'failed',
+      reason: 'the rollout ended without a word (terminated?)',
+      steps: [],
+    };
+  }
+
+  #superseded(version: string, reason: string): RolloutResult {
+    return { model: this.#model, version, promotionId: `${this.#model}:${version}:none`, outcome: 'superseded', reason, steps: [] };
+  }
+
+  async #tellRun(run: string, result: RolloutResult): Promise<void> {
+    await signalQuietly(() => getExternalWorkflowHandle(workflowIds.retrain(this.#model, run)).signal(rolloutEndedSignal, result));
+  }
+
+  async #audit(action: string, entry: { by: string; outcome: 'done' | 'refused'; reason: string }): Promise<void> {
+    await registry.audit({ model: this.#model, action, ...entry, key: `${action}:${uuid4()}` });
+  }
+
+  #nextRunIsDue(): boolean {
+    return this.state.queue.length > 0 && trainingRun(this.state) === undefined && this.state.paused === null;
+  }
+
+  #rolloutIsDue(): boolean {
+    return this.state.waitingRollout !== null && this.state.rollout === null;
+  }
+
+  async #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#accepting.then(work);
+    this.#accepting = mine.catch(() => undefined);
+    return await mine;
+  }
+}
+
+/** The receiver may be over already: nothing is lost then, its record is in the registry. */
+async function signalQuietly(send: () => Promise<void>): Promise<void> {
+  try {
+    await send();
+  } catch (error) {
+    if (error instanceof ApplicationFailure || error instanceof ActivityFailure) throw error;
+  }
+}

@@ -1,0 +1,194 @@
+import {
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  isCancellation,
+  log as workflowLog,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import type { EvaluationReport, RunPlan } from '../contracts/activities.js';
+import type { PackageRef } from '../contracts/artifacts.js';
+import type { RetrainInput, RunResult } from '../contracts/retrain.js';
+import type { RolloutResult } from '../contracts/rollout.js';
+import { searchAttributes } from '../contracts/search-attributes.js';
+import type { GateResult } from '../domain/gates.js';
+import type { RunOutcome } from '../domain/outcome.js';
+import { assessRisk } from '../domain/risk.js';
+import { choosePlan } from '../domain/rollout-plans.js';
+import { evaluation, registry } from './activity-proxies.js';
+import { contextOf, judgeCandidate, prepareData, refitWinner, trainWinner } from './candidate.js';
+import { wallNow } from './clock.js';
+import { RunMessages } from './run-messages.js';
+import { reasonOf, StepLog } from './step-log.js';
+
+type Candidate = {
+  readonly plan: RunPlan;
+  readonly report: EvaluationReport;
+  readonly gates: readonly GateResult[];
+  readonly package: PackageRef;
+  readonly version: string;
+  readonly risk: ReturnType<typeof assessRisk>;
+  readonly refused: string | null;
+};
+type Ending = { readonly outcome: RunOutcome; readonly reason: string; readonly rollout: RolloutResult | null };
+
+/**
+ * One run of one model: data, training, evaluation, gates, registration, approval, rollout. A refused gate, a rejection,
+ * an expiry or a rollback is a result; only a technical failure fails the workflow, and it too leaves its record.
+ */
+export async function retrain(input: RetrainInput): Promise<RunResult> {
+  const log = new StepLog(input);
+  const messages = new RunMessages(input);
+  let candidate: Candidate | null = null;
+
+  const close = async (ending: Ending): Promise<RunResult> => {
+    const result: RunResult = {
+      run: input.run,
+      model: input.model,
+      version: candidate?.version ?? null,
+      metrics: candidate?.report.metrics ?? [],
+      championMetrics: candidate?.report.champion?.metrics ?? [],
+      gates: candidate?.gates ?? [],
+      package: candidate?.package ?? null,
+      ...ending,
+      steps: log.steps,
+      seconds: Math.round((wallNow() - log.startedAtMs) / 100) / 10,
+    };
+    await registry.endRun(result);
+    await messages.tellEnd(result);
+    await condition(allHandlersFinished);
+    return result;
+  };
+
+  try {
+    candidate = await buildCandidate(input, log);
+    upsertSearchAttributes([{ key: searchAttributes.modelVersion, value: candidate.version }]);
+    if (candidate.refused !== null) return await close({ outcome: 'gateRefused', reason: candidate.refused, rollout: null });
+    const approval = await awaitApproval(input, candidate, { log, messages });
+    if (approval.outcome !== 'approved') return await close({ outcome: approval.outcome, reason: approval.reason, rollout: null });
+    return await close(await rollOut(candidate, { log, messages }));
+  } catch (error) {
+    const reason = isCancellation(error) ? 'cancelled' : reasonOf(error);
+    workflowLog.error('run failed', { run: input.run, reason });
+    await CancellationScope.nonCancellable(() => close({ outcome: 'failed', reason, rollout: null }));
+    throw error;
+  }
+}
+
+async function buildCandidate(input: RetrainInput, log: StepLog): Promise<Candidate> {
+  const plan = await log.step('begin', async () => {
+    const value = await registry.beginRun(input);
+    return { value, detail: value.champion === null ? 'no champion yet' : `champion is ${value.champion.version}` };
+  });
+  const definition = plan.published.definition;
+  const tables = await prepareData(input, definition, log);
+  const trained = await trainWinner(input, definition, { tables, log });
+  const judged = await judgeCandidate(input, plan, { tables, log, model: trained.model });
+  // A refused candidate is packaged as it was evaluated: there is nothing to refit, and its record must show what was refused.
+  const final =
+    judged.refused === null ? await refitWinner(input, definition, { tables, log, trained }) : { model: trained.model, rows: tables.train };
+  const unsigned = await log.step('package', async () => {
+    const value = await evaluation.packageModel({
+      ...contextOf(input),
+      definition,
+      trained: final.model,
+      sample: tables.holdout,
+      evaluation: judged.report.object,
+    });
+    return { value, detail: `${value.files.length} files, ${value.digest.slice(0, 19)}…`, reusedFrom: value.reusedFrom };
+  });
+  const signed =
+    judged.refused === null
+      ? await log.step('sign', async () => {
+          const value = await evaluation.signPackage({ ...contextOf(input), package: unsigned, name: `${input.model}-${input.run}` });
+          return { value, detail: 'OpenSSF model signature, verified' };
+        })
+      : unsigned;
+  const risk = assessRisk({
+    declared: definition.risk,
+    candidate: judged.report.metrics,
+    champion: judged.report.champion,
+    latencyP95Ms: judged.report.latencyP95Ms,
+    policy: plan.policy,
+    architectureChanged: plan.architectureChanged,
+  });
+  const version = await log.step('register', async () => {
+    const value = await registry.registerVersion({
+      model: input.model,
+      run: input.run,
+      definitionDigest: input.definitionDigest,
+      package: signed,
+      metrics: judged.report.metrics,
+      championMetrics: judged.report.champion?.metrics ?? [],
+      gates: judged.gates,
+      evaluation: judged.report.object,
+      hyperparameters: trained.hyperparameters,
+      dataset: tables.dataset,
+      trainedFromMs: final.rows.fromMs,
+      trainedToMs: final.rows.toMs,
+      risk: risk.risk,
+      riskReason: risk.reason,
+      refused: judged.refused,
+    });
+    return { value: value.version, detail: `${input.model} ${value.version}, risk ${risk.risk}: ${risk.reason}` };
+  });
+  log.version = version;
+  return { plan, report: judged.report, gates: judged.gates, package: signed, version, risk, refused: judged.refused };
+}
+
+type ApprovalEnding = { readonly outcome: 'approved' | 'rejected' | 'expired' | 'superseded'; readonly reason: string };
+
+async function awaitApproval(
+  input: RetrainInput,
+  candidate: Candidate,
+  { log, messages }: { log: StepLog; messages: RunMessages },
+): Promise<ApprovalEnding> {
+  const { definition } = candidate.plan.published;
+  return await log.step('approval', async () => {
+    const asked = await registry.requestApproval({
+      model: input.model,
+      version: candidate.version,
+      run: input.run,
+      risk: candidate.risk.risk,
+      riskReason: candidate.risk.reason,
+      requestedBy: input.requestedBy,
+      plan: choosePlan({
+        named: definition.rollout.plan,
+        risk: candidate.risk.risk,
+        endpointKind: definition.serving.endpointKind,
+        hasChampion: candidate.plan.champion !== null,
+      }),
+      gates: candidate.gates,
+      metrics: candidate.report.metrics,
+      championMetrics: candidate.report.champion?.metrics ?? [],
+      expiresAfterMs: definition.approval.expiresAfterMs,
+      firstVersion: candidate.plan.champion === null,
+    });
+    const ending =
+      asked.settled === 'approved' ? { outcome: 'approved' as const, reason: asked.reason } : await decision(input, candidate, messages);
+    return { value: ending, detail: `${ending.outcome}: ${ending.reason}`, refused: ending.outcome !== 'approved' };
+  });
+}
+
+async function decision(input: RetrainInput, candidate: Candidate, messages: RunMessages): Promise<ApprovalEnding> {
+  const { version } = candidate;
+  const { expiresAfterMs } = candidate.plan.published.definition.approval;
+  await messages.tellPhase('awaitingApproval', version);
+  const settled = await messages.approval(expiresAfterMs);
+  if (settled !== null) return { outcome: settled.status, reason: settled.reason };
+  const reason = `nobody decided within ${Math.round(expiresAfterMs / 3_600_000)} hours`;
+  // A decision may have been written in the same moment; the registry's row says which came first.
+  const { status } = await registry.settleApproval({ model: input.model, version, status: 'expired', reason });
+  return status === 'approved' || status === 'rejected'
+    ? { outcome: status, reason: 'decided in the last moment' }
+    : { outcome: 'expired', reason };
+}
+
+async function rollOut(candidate: Candidate, { log, messages }: { log: StepLog; messages: RunMessages }): Promise<Ending> {
+  return await log.step('rollout', async () => {
+    await messages.tellPhase('awaitingRollout', candidate.version);
+    const rollout = await messages.rollout();
+    const ending: Ending = { outcome: rollout.outcome === 'aborted' ? 'rolledBack' : rollout.outcome, reason: rollout.reason, rollout };
+    return { value: ending, detail: `${rollout.outcome}: ${rollout.reason}`, refused: rollout.outcome !== 'promoted' };
+  });
+}
