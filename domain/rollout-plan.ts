@@ -9,6 +9,8 @@ export type RolloutPlanName = 'fast' | 'standard' | 'slow' | 'shadow-then-canary
 export type RolloutLimits = {
   readonly maxP95Ms: number;
   readonly maxP95RatioToChampion: number;
+  /** A challenger whose P95 is at or below this is never judged by the ratio: both are as good as instant. Absent: 0, the ratio always counts. */
+  readonly latencyRatioFloorMs?: number;
   readonly maxErrorRate: number;
   readonly maxErrorRatioToChampion: number;
   /** Metric that pairs are judged by; `floor` as in its definition. */

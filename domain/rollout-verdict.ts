@@ -8,6 +8,12 @@ export type VariantMeasurement = {
   readonly p50Ms: number | null;
   readonly p95Ms: number | null;
   readonly p99Ms: number | null;
+  /**
+   * Distribution-free 95% interval of the P95: the latencies at the ranks of `quantileRanks` (domain/statistics.ts).
+   * Without it a P95 beyond its limit is judged by the median too, and by itself only when the step's interval is over.
+   */
+  readonly p95LowerMs?: number | null;
+  readonly p95UpperMs?: number | null;
 };
 
 /** The two variants' errors on one labelled question (for demand: an hour) that both answered. */
