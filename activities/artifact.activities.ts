@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EvaluationActivities } from '../contracts/activities.js';
-import type { PackageFile, PackageRef } from '../contracts/artifacts.js';
+import type { PackageFile, PackageRef, ServingSpec } from '../contracts/artifacts.js';
 import { PerennialError } from '../domain/errors.js';
 import { canonicalJson } from '../domain/json.js';
 import type { ObjectStore, PackageSigner, PackageVerifier } from './ports.js';
@@ -35,9 +35,10 @@ export function createArtifactActivities(deps: ArtifactDeps): Pick<EvaluationAct
       }
       await checkFiles(objects, found);
       const { name } = await verifier.verify({ files: found.files, signature: await objects.get(found.signature.digest) });
-      if (!names(name, model)) {
-        throw new PerennialError('ArtifactRejected', `Version ${version} of ${model} carries the signature of another model, ${JSON.stringify(name)}. Train ${model} again.`, {
-          details: { model, version, name },
+      const served = await servedModel(objects, found);
+      if (served !== model || !name.startsWith(model)) {
+        throw new PerennialError('ArtifactRejected', `Version ${version} of ${model} holds a package of another model: signed as ${JSON.stringify(name)}, made for ${JSON.stringify(served)}. Train ${model} again.`, {
+          details: { model, version, name, served },
         });
       }
       return { digest: found.digest };
@@ -78,7 +79,15 @@ async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A package is signed under its model's name, to which a run or a version may be added. */
-function names(signed: string, model: string): boolean {
-  return signed === model || (signed.startsWith(model) && [':', '/', '@'].includes(signed.charAt(model.length)));
+/** The model that a (verified) package was made for, by its own signed `serving.json`. */
+async function servedModel(objects: ObjectStore, given: PackageRef): Promise<unknown> {
+  const file = given.files.find(({ path }) => path === 'serving.json');
+  if (file === undefined) throw new PerennialError('ArtifactRejected', 'The package has no serving.json, so nothing says what it serves. Package the model again.', { details: { digest: given.digest } });
+  try {
+    const spec: unknown = JSON.parse(Buffer.from(await objects.get(file.digest)).toString('utf8'));
+    return (spec as Partial<ServingSpec> | null)?.model;
+  } catch (cause) {
+    if (cause instanceof PerennialError) throw cause;
+    throw new PerennialError('ArtifactRejected', `serving.json of the package is not JSON: ${(cause as Error).message}. Package the model again.`, { cause, details: { digest: given.digest } });
+  }
 }

@@ -1,7 +1,7 @@
 import type { ObjectStore } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';
 import { openFileObjectStore } from './file-object-store.js';
-import { openS3ObjectStore, type S3Options } from './s3-object-store.js';
+import type { S3Options } from './s3-object-store.js';
 
 /** Where objects are: `s3://bucket/prefix`, or a folder. */
 export type ObjectStoreOptions = Omit<S3Options, 'bucket' | 'prefix'> & { readonly location: string };
@@ -12,7 +12,12 @@ export type ObjectStoreOptions = Omit<S3Options, 'bucket' | 'prefix'> & { readon
  */
 export async function openObjectStore(options: ObjectStoreOptions): Promise<ObjectStore> {
   const { location, ...s3 } = options;
-  if (location.startsWith('s3://')) return openS3ObjectStore({ ...s3, ...parseS3(location) });
+  if (location.startsWith('s3://')) {
+    const place = parseS3(location);
+    // Loaded only where it is used: the SDK takes half a second, which no laptop with files should wait.
+    const { openS3ObjectStore } = await import('./s3-object-store.js');
+    return openS3ObjectStore({ ...s3, ...place });
+  }
   if (location === '' || /^[a-z][a-z0-9+.-]*:\/\//i.test(location)) throw notALocation(location);
   return openFileObjectStore(location);
 }

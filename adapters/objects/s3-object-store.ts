@@ -26,6 +26,8 @@ const firstWaitMs = 100;
 /** What S3 takes in one request, and so with one checksum over the whole. */
 const largestBytes = 5 * 1024 ** 3;
 
+const ignore = (): void => {};
+
 /** How to send an object: a fresh body for every attempt, because a stream can be sent once. */
 type Sendable = Copied & { readonly mediaType: string; readonly body: () => AsyncIterable<Uint8Array> | Uint8Array };
 
@@ -45,6 +47,8 @@ export function openS3ObjectStore(options: S3Options): ObjectStore {
     // Every object's own SHA-256 is sent and checked here; stores that are not AWS stumble over the SDK's CRC trailers.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
+    // It would say on the console that it cannot send a stream twice; that is done below.
+    logger: { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore },
   });
   const store = `s3://${options.bucket}${options.prefix === '' ? '' : `/${options.prefix}`}`;
   const at = (digest: string): { Bucket: string; Key: string } => ({
@@ -90,6 +94,7 @@ export function openS3ObjectStore(options: S3Options): ObjectStore {
             Body: body as Uint8Array,
             ContentLength: object.bytes,
             ContentType: object.mediaType,
+            ChecksumAlgorithm: 'SHA256',
             ChecksumSHA256: base64OfDigest(object.digest),
           }),
         );
