@@ -17,6 +17,37 @@ export type ObjectStore = {
   has(digest: string): Promise<boolean>;
 };
 
+/** A numeric column of a table; null and NaN are both NaN. */
+export type NumberColumn = { readonly name: string; readonly values: Float32Array | Float64Array };
+
+/** A column to write. `timestamp` holds epoch milliseconds, written as TIMESTAMP; the others as FLOAT and DOUBLE. */
+export type WriteColumn =
+  | { readonly kind: 'timestamp'; readonly name: string; readonly values: Float64Array }
+  | { readonly kind: 'float'; readonly name: string; readonly values: Float32Array }
+  | { readonly kind: 'double'; readonly name: string; readonly values: Float64Array };
+
+/**
+ * SQL over files, in a database of its own that ends with the session. It reads and writes below the session's folders
+ * alone and has no network. A query that is wrong is `DataInvalid`; a file or memory that fails is `Unavailable`.
+ */
+export type TableSession = {
+  run(sql: string): Promise<void>;
+  /** A small result as plain values: timestamps as ISO text, integers as numbers. */
+  rows(sql: string): Promise<Record<string, string | number | boolean | null>[]>;
+  /** A result of numbers alone (FLOAT or DOUBLE; cast in the query), as typed arrays. */
+  numbers(sql: string): Promise<{ rows: number; columns: NumberColumn[] }>;
+  /** Columns and types that a query would answer. */
+  describe(sql: string): Promise<{ name: string; type: string }[]>;
+  /** Writes a query's result as Parquet: the same rows give the same bytes. Answers the rows written. */
+  copy(sql: string, path: string): Promise<number>;
+  /** Writes columns as Parquet: the same values give the same bytes. */
+  write(columns: readonly WriteColumn[], path: string): Promise<void>;
+};
+export type Tables = { session<T>(folders: readonly string[], use: (session: TableSession) => Promise<T>): Promise<T> };
+
+/** Copies a source file that is not on this machine (`s3://…`) to a path; `Unavailable` when it cannot be reached. */
+export type SourceFiles = { fetch(address: string, path: string): Promise<void> };
+
 /** Reuse of unchanged steps. The key is a digest over step, code version, parameters and input digests. */
 export type StepCache = {
   find(key: string): Promise<{ output: unknown; run: string } | null>;

