@@ -1,0 +1,92 @@
+import { userInfo, availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { PerennialError } from '../domain/errors.js';
+
+/** Everything that processes read from their environment, read here alone. */
+export type Config = {
+  readonly home: string;
+  readonly temporal: { readonly address: string; readonly namespace: string; readonly uiUrl: string | null };
+  readonly databaseUrl: string;
+  /** A folder or `s3://bucket/prefix`. */
+  readonly objects: { readonly location: string; readonly endpoint?: string; readonly region?: string };
+  readonly bind: string;
+  readonly apiPort: number;
+  readonly gatewayPort: number;
+  readonly dataFolder: string;
+  readonly trainersFolder: string;
+  readonly python: string;
+  readonly workflowBundle: string;
+  readonly workerId: string;
+  /** Activities at a time of the CPU worker: its cores. */
+  readonly cpuSlots: number;
+  readonly gpuSlots: number;
+  readonly keysFolder: string;
+  readonly tokenFile: string;
+  /** API token given by variable; else the file's. */
+  readonly token: string | null;
+  readonly slackWebhook: string | null;
+  readonly codeRevision: string;
+  readonly otlpEndpoint: string | null;
+  readonly drivenClock: string | null;
+};
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** @throws PerennialError naming the variable, what was expected and what was found */
+export function readConfig(env: Environment): Config {
+  const home = resolve(env['PERENNIAL_HOME'] ?? '.perennial');
+  const tools = env['PERENNIAL_TOOLS'] === undefined ? home : resolve(env['PERENNIAL_TOOLS']);
+  return {
+    home,
+    temporal: {
+      address: env['TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233',
+      namespace: env['TEMPORAL_NAMESPACE'] ?? 'default',
+      uiUrl: env['PERENNIAL_TEMPORAL_UI'] ?? null,
+    },
+    databaseUrl: need(env, 'DATABASE_URL', 'the address of Postgres, such as postgres://user:password@host:5432/perennial'),
+    objects: {
+      location: env['PERENNIAL_OBJECTS'] ?? join(home, 'objects'),
+      ...(env['PERENNIAL_S3_ENDPOINT'] === undefined ? {} : { endpoint: env['PERENNIAL_S3_ENDPOINT'] }),
+      ...(env['AWS_REGION'] === undefined ? {} : { region: env['AWS_REGION'] }),
+    },
+    bind: env['PERENNIAL_BIND'] ?? '127.0.0.1',
+    apiPort: port(env, 'PERENNIAL_API_PORT', 8500),
+    gatewayPort: port(env, 'PERENNIAL_GATEWAY_PORT', 8600),
+    dataFolder: resolve(env['PERENNIAL_DATA'] ?? join(tools, 'data')),
+    trainersFolder: resolve(env['PERENNIAL_TRAINERS'] ?? 'trainers'),
+    python: env['PERENNIAL_PYTHON'] ?? join(tools, 'python', 'bin', 'python'),
+    workflowBundle: need(env, 'PERENNIAL_WORKFLOW_BUNDLE', 'the path of workflow-bundle.js, made by `npm run build`'),
+    workerId: env['PERENNIAL_WORKER_ID'] ?? `${userInfo().username}-${process.pid}`,
+    cpuSlots: count(env, 'PERENNIAL_CPU_SLOTS', availableParallelism()),
+    gpuSlots: count(env, 'PERENNIAL_GPU_SLOTS', 1),
+    keysFolder: resolve(env['PERENNIAL_KEYS'] ?? join(home, 'keys')),
+    tokenFile: join(home, 'token'),
+    token: env['PERENNIAL_TOKEN'] ?? null,
+    slackWebhook: env['PERENNIAL_SLACK_WEBHOOK'] ?? null,
+    codeRevision: env['PERENNIAL_CODE_REVISION'] ?? 'unknown',
+    otlpEndpoint: env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? null,
+    drivenClock: env['PERENNIAL_DRIVEN_CLOCK'] ?? null,
+  };
+}
+
+function need(env: Environment, name: string, what: string): string {
+  const value = env[name];
+  if (value === undefined || value === '') throw new PerennialError('DataInvalid', `${name} is not set: expected ${what}`);
+  return value;
+}
+
+function port(env: Environment, name: string, fallback: number): number {
+  const value = env[name];
+  if (value === undefined) return fallback;
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 0 || number > 65_535) throw new PerennialError('DataInvalid', `${name}=${value}: expected a port from 0 to 65535`);
+  return number;
+}
+
+function count(env: Environment, name: string, fallback: number): number {
+  const value = env[name];
+  if (value === undefined) return fallback;
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 1) throw new PerennialError('DataInvalid', `${name}=${value}: expected a whole number of at least 1`);
+  return number;
+}
