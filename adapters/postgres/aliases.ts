@@ -28,19 +28,32 @@ export async function moveAlias(trx: DatabaseTransaction, move: AliasMove): Prom
     await writeHistory(trx, move);
     return { moved: true };
   }
-  const held = await trx.selectFrom('aliases').select(['version', 'promotion_id']).where('model', '=', model).where('alias', '=', alias).executeTakeFirst();
+  const held = await trx
+    .selectFrom('aliases')
+    .select(['version', 'promotion_id'])
+    .where('model', '=', model)
+    .where('alias', '=', alias)
+    .executeTakeFirst();
   if (held !== undefined && held.version === to && held.promotion_id === promotionId) return { moved: false };
   const holder = held === undefined ? 'nobody' : `version ${held.version}`;
-  throw new PerennialError('Conflict', `models:/${model}@${alias} is held by ${holder}, not by ${expected === null ? 'nobody' : `version ${expected}`}: somebody moved it meanwhile. Look at it again (./perennial versions ${model}) and repeat.`, {
-    details: { model, alias, expected, to, found: held?.version ?? null },
-  });
+  throw new PerennialError(
+    'Conflict',
+    `models:/${model}@${alias} is held by ${holder}, not by ${expected === null ? 'nobody' : `version ${expected}`}: somebody moved it meanwhile. Look at it again (./perennial versions ${model}) and repeat.`,
+    {
+      details: { model, alias, expected, to, found: held?.version ?? null },
+    },
+  );
 }
 
 /** The compare-and-set itself; answers whether the holder was the expected one. Locks the alias's row. */
 async function exchange(trx: DatabaseTransaction, { model, alias, expected, to, promotionId }: AliasMove): Promise<boolean> {
   const now = sql<Date>`clock_timestamp()`;
   if (expected === null) {
-    if (to === null) return (await trx.selectFrom('aliases').select('version').where('model', '=', model).where('alias', '=', alias).executeTakeFirst()) === undefined;
+    if (to === null)
+      return (
+        (await trx.selectFrom('aliases').select('version').where('model', '=', model).where('alias', '=', alias).executeTakeFirst()) ===
+        undefined
+      );
     const inserted = await trx
       .insertInto('aliases')
       .values({ model, alias, version: to, promotion_id: promotionId, changed_at: now })
@@ -50,7 +63,15 @@ async function exchange(trx: DatabaseTransaction, { model, alias, expected, to, 
     return inserted !== undefined;
   }
   if (to === null) {
-    return (await trx.deleteFrom('aliases').where('model', '=', model).where('alias', '=', alias).where('version', '=', expected).returning('version').executeTakeFirst()) !== undefined;
+    return (
+      (await trx
+        .deleteFrom('aliases')
+        .where('model', '=', model)
+        .where('alias', '=', alias)
+        .where('version', '=', expected)
+        .returning('version')
+        .executeTakeFirst()) !== undefined
+    );
   }
   const updated = await trx
     .updateTable('aliases')
@@ -67,16 +88,29 @@ async function writeHistory(trx: DatabaseTransaction, { model, alias, expected, 
   // A clock that stepped back must not make two holders of one instant.
   const { at } = await trx
     .selectFrom('alias_history')
-    .select(sql<string>`greatest(clock_timestamp(), max(greatest(valid_from, coalesce(valid_to, valid_from))) + interval '1 microsecond')::text`.as('at'))
+    .select(
+      sql<string>`greatest(clock_timestamp(), max(greatest(valid_from, coalesce(valid_to, valid_from))) + interval '1 microsecond')::text`.as(
+        'at',
+      ),
+    )
     .where('model', '=', model)
     .where('alias', '=', alias)
     .executeTakeFirstOrThrow();
   const instant = sql<Date>`${at}::timestamptz`;
   if (expected !== null) {
-    await trx.updateTable('alias_history').set({ valid_to: instant }).where('model', '=', model).where('alias', '=', alias).where('valid_to', 'is', null).execute();
+    await trx
+      .updateTable('alias_history')
+      .set({ valid_to: instant })
+      .where('model', '=', model)
+      .where('alias', '=', alias)
+      .where('valid_to', 'is', null)
+      .execute();
   }
   if (to !== null) {
-    await trx.insertInto('alias_history').values({ model, alias, version: to, promotion_id: promotionId, changed_by: by, reason, valid_from: instant }).execute();
+    await trx
+      .insertInto('alias_history')
+      .values({ model, alias, version: to, promotion_id: promotionId, changed_by: by, reason, valid_from: instant })
+      .execute();
   }
 }
 

@@ -1,9 +1,9 @@
+import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Identity } from '../../domain/approval.js';
 import { canonicalJson } from '../../domain/json.js';
 import { json } from './columns.js';
 import type { DatabaseTransaction } from './database.js';
-import { sha256Hex } from './digest.js';
 import { storable, storableText } from './storable.js';
 
 export type AuditEntry = {
@@ -40,7 +40,7 @@ export type AuditRecord = {
 };
 
 /** Hexadecimal SHA-256 over the canonical JSON of a record; it holds the hash before it, so rows form a chain. */
-export const auditHash = (record: AuditRecord): string => sha256Hex(canonicalJson(record));
+export const auditHash = (record: AuditRecord): string => createHash('sha256').update(canonicalJson(record), 'utf8').digest('hex');
 
 /**
  * Writes one row of the audit in the caller's transaction; answers its sequence number, or that of the row that already

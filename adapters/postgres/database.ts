@@ -26,7 +26,8 @@ export type OpenDatabase = { readonly db: Kysely<Database>; close(): Promise<voi
 
 /** 64-bit integers come as numbers: ours are counters and sizes far below 2^53. */
 const types = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') => (oid === 20 ? Number : pg.types.getTypeParser(oid, format as 'text'))) as typeof pg.types.getTypeParser,
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === 20 ? Number : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
 };
 
 /** The driver's client with typed failures; one whose connection broke does not go back into the pool. */
@@ -101,10 +102,17 @@ export async function openDatabase(options: DatabaseOptions): Promise<OpenDataba
 async function refuseForgetfulServer(pool: PostgresPool): Promise<void> {
   const client = await pool.connect();
   try {
-    const { rows } = await client.query<{ fsync: string; commit: string }>("select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit", []);
+    const { rows } = await client.query<{ fsync: string; commit: string }>(
+      "select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit",
+      [],
+    );
     const off = [rows[0]?.fsync === 'off' ? 'fsync' : '', rows[0]?.commit === 'off' ? 'synchronous_commit' : ''].filter(Boolean);
     if (off.length > 0) {
-      throw new PerennialError('Unavailable', `Postgres runs with ${off.join(' and ')} off: it may forget what it confirmed. Turn ${off.length > 1 ? 'them' : 'it'} on (for this role and database too) and start again.`, { retryable: false, details: { off } });
+      throw new PerennialError(
+        'Unavailable',
+        `Postgres runs with ${off.join(' and ')} off: it may forget what it confirmed. Turn ${off.length > 1 ? 'them' : 'it'} on (for this role and database too) and start again.`,
+        { retryable: false, details: { off } },
+      );
     }
   } finally {
     client.release();

@@ -3,7 +3,8 @@ import { PerennialError } from '../../domain/errors.js';
 /** SQLSTATE classes and codes after which the same call may succeed: the server is away, busy, or stopped a deadlock. */
 const transient = /^(08|53|57P0|58|40|55P03|57014|25P0[34])/;
 /** Errors of the socket and of the driver that carry no SQLSTATE. */
-const lostConnection = /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENOENT|Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Query read timeout/;
+const lostConnection =
+  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENOENT|Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Query read timeout/;
 
 type PostgresError = Error & { code?: string; detail?: string; constraint?: string; table?: string };
 
@@ -13,7 +14,9 @@ export const isContention = (error: unknown): boolean =>
 
 /** Whether the connection itself is gone, so that it must not be used again. */
 export const isLostConnection = (error: unknown): boolean =>
-  error instanceof Error && (/^(08|57P0)/.test((error as PostgresError).code ?? '') || lostConnection.test(`${(error as PostgresError).code ?? ''} ${error.message}`));
+  error instanceof Error &&
+  (/^(08|57P0)/.test((error as PostgresError).code ?? '') ||
+    lostConnection.test(`${(error as PostgresError).code ?? ''} ${error.message}`));
 
 /**
  * The typed failure behind an error of the driver: `Conflict` when a constraint refused the row (it names it),
@@ -30,13 +33,18 @@ export function postgresFailure(error: unknown): unknown {
     });
   }
   if (transient.test(code) || lostConnection.test(`${code} ${message}`)) {
-    return new PerennialError('Unavailable', `Postgres did not answer: ${message || code}. Check that it runs and that DATABASE_URL names it; the call is retried.`, {
-      details: { sqlState: code },
-      cause: error,
-    });
+    return new PerennialError(
+      'Unavailable',
+      `Postgres did not answer: ${message || code}. Check that it runs and that DATABASE_URL names it; the call is retried.`,
+      {
+        details: { sqlState: code },
+        cause: error,
+      },
+    );
   }
   return error;
 }
 
 /** Whether this is the violation of the named constraint. */
-export const violates = (error: unknown, constraint: string): boolean => error instanceof PerennialError && error.details['constraint'] === constraint;
+export const violates = (error: unknown, constraint: string): boolean =>
+  error instanceof PerennialError && error.details['constraint'] === constraint;

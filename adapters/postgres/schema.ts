@@ -220,10 +220,6 @@ export interface ApprovalDecisionTable {
   key_id: Nullable<string>;
   signature: Nullable<string>;
   identity: Identity;
-  /** Names the call that wrote it, so that a retry finds its own effect. */
-  request_key: Nullable<string>;
-  /** The answer that was given, for a retry. */
-  answer: JsonColumn<unknown>;
   decided_at: RequiredTimeColumn;
 }
 

@@ -31,17 +31,29 @@ test('a server that may forget what it confirmed is refused', async () => {
   // The server of a test run has fsync off, and says so.
   const { db } = await open();
   const { rows } = await sql<{ fsync: string }>`show fsync`.execute(db);
-  if (rows[0]?.fsync === 'off') await expect(openDatabase({ url, applicationName: 'test' })).rejects.toMatchObject({ type: 'Unavailable', retryable: false, message: expect.stringContaining('fsync') });
+  if (rows[0]?.fsync === 'off')
+    await expect(openDatabase({ url, applicationName: 'test' })).rejects.toMatchObject({
+      type: 'Unavailable',
+      retryable: false,
+      message: expect.stringContaining('fsync'),
+    });
   const name = new URL(url).pathname.slice(1);
   await sql`alter database ${sql.id(name)} set synchronous_commit = off`.execute(db);
-  await expect(openDatabase({ url, applicationName: 'test' })).rejects.toMatchObject({ type: 'Unavailable', retryable: false, message: expect.stringContaining('synchronous_commit') });
+  await expect(openDatabase({ url, applicationName: 'test' })).rejects.toMatchObject({
+    type: 'Unavailable',
+    retryable: false,
+    message: expect.stringContaining('synchronous_commit'),
+  });
   await sql`alter database ${sql.id(name)} reset synchronous_commit`.execute(db);
 });
 
 test('nobody at the address is Unavailable, and says so', async () => {
   const absent = new URL(url);
   absent.port = '1';
-  await expect(openDatabase({ url: absent.href, applicationName: 'test' })).rejects.toMatchObject({ type: 'Unavailable', message: expect.stringContaining('DATABASE_URL') });
+  await expect(openDatabase({ url: absent.href, applicationName: 'test' })).rejects.toMatchObject({
+    type: 'Unavailable',
+    message: expect.stringContaining('DATABASE_URL'),
+  });
 });
 
 test('a connection that was ended from outside is Unavailable once, then the pool has another', async () => {
@@ -52,7 +64,11 @@ test('a connection that was ended from outside is Unavailable once, then the poo
     (error: unknown) => error,
   );
   for (;;) {
-    const { rows } = await sql<{ pid: number }>`select pid from pg_stat_activity where datname = current_database() and query like '%pg_sleep%' and pid <> pg_backend_pid() and state = 'active'`.execute(other.db);
+    const { rows } = await sql<{
+      pid: number;
+    }>`select pid from pg_stat_activity where datname = current_database() and query like '%pg_sleep%' and pid <> pg_backend_pid() and state = 'active'`.execute(
+      other.db,
+    );
     if (rows.length > 0) {
       await sql`select pg_terminate_backend(${rows[0]!.pid})`.execute(other.db);
       break;

@@ -46,8 +46,6 @@ export async function createGovernance(db: Kysely<unknown>): Promise<void> {
       key_id text,
       signature text,
       identity text not null check (identity in ('signed', 'claimed', 'automatic')),
-      request_key text unique,
-      answer jsonb not null,
       decided_at timestamptz not null,
       constraint approval_decisions_one_a_person unique (model, version, decided_by),
       foreign key (model, version) references approvals (model, version),
