@@ -1,6 +1,6 @@
+import type { RolloutActivities } from '../contracts/activities.js';
 import type { RolloutInput, RolloutResult } from '../contracts/rollout.js';
 import type { StepEvidence } from '../domain/rollout-verdict.js';
-import type { RolloutActivities } from '../contracts/activities.js';
 import type { Measurement, ServableVersion } from './ports.js';
 
 /** Measurements, and a cheap count that tells whether looking again can show anything new. */
@@ -9,11 +9,14 @@ export type RolloutMeasurement = Measurement & {
   counts(input: { model: string; version: string; fromMs: number; labelsFromMs: number }): Promise<{ captures: number; labels: number }>;
 };
 
+/** A gateway with a fresh lease, the newest generation that it follows, and why it refused that one if it did. */
+export type RouteFollower = { readonly id: string; readonly url: string; readonly generation: number | null; readonly refused: string | null };
+
 /** How far the gateways with a fresh lease have followed a model's route. */
 export type RouteFollowers = {
   /** Newest generation of the route; 0 when there is none. */
   readonly newest: number;
-  readonly gateways: readonly { readonly id: string; readonly url: string; readonly generation: number | null; readonly refused: string | null }[];
+  readonly gateways: readonly RouteFollower[];
 };
 
 type Answer<Name extends keyof RolloutActivities> = Awaited<ReturnType<RolloutActivities[Name]>>;
@@ -30,8 +33,10 @@ export type RolloutStore = {
   applyRoute(input: Input<'applyRoute'>): Promise<Answer<'applyRoute'>>;
   followers(model: string): Promise<RouteFollowers>;
   version(model: string, version: string): Promise<ServableVersion>;
-  /** Keeps the newest look at a step; an older one is let go. Answers whether the rollout still runs, and why not. */
-  recordLook(input: { promotionId: string; stepIndex: number; evidence: StepEvidence }): Promise<{ running: boolean; reason: string | null }>;
+  /** Throws `Conflict` when the rollout is over, saying how it ended. */
+  requireRunning(promotionId: string): Promise<void>;
+  /** Keeps the newest look at a step for those who watch; one that is older than what is kept is let go. */
+  recordLook(input: { promotionId: string; stepIndex: number; evidence: StepEvidence }): Promise<void>;
   recordStep(input: { promotionId: string; stepIndex: number; evidence: StepEvidence }): Promise<void>;
   /** The generation that promoted, or null when this rollout has not promoted. */
   promoted(promotionId: string): Promise<{ generation: number } | null>;

@@ -1,8 +1,6 @@
 import { sql, type Kysely } from 'kysely';
+import type { RouteFollower } from '../../../activities/rollout-ports.js';
 import type { Database } from '../database.js';
-
-/** A gateway with a fresh lease and what it last said of one model's route. */
-export type GatewayState = { readonly id: string; readonly url: string; readonly generation: number | null; readonly refused: string | null };
 
 type Ack = { readonly gateway: string; readonly model: string; readonly generation: number; readonly refused: string | null };
 
@@ -39,7 +37,7 @@ export async function acknowledge(db: Kysely<Database>, { gateway, model, genera
 }
 
 /** The gateways whose lease is fresh, by id. */
-export async function leasedGateways(db: Kysely<Database>, model: string): Promise<GatewayState[]> {
+export async function leasedGateways(db: Kysely<Database>, model: string): Promise<RouteFollower[]> {
   return await db
     .selectFrom('gateways')
     .leftJoin('gateway_acks', (join) => join.onRef('gateway_acks.gateway', '=', 'gateways.id').on('gateway_acks.model', '=', model))

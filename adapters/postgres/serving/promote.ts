@@ -21,7 +21,7 @@ export async function promote(db: Kysely<Database>, input: Parameters<RolloutSto
     await lockModel(trx, model);
     const earlier = await earlierChange(trx, { promotionId, kind: 'promote' });
     if (earlier !== null) return { generation: earlier.generation };
-    const rollout = await requireRunning(trx, { model, promotionId });
+    const rollout = await requireRunning(trx, promotionId);
     if (rollout.version !== version) throw new PerennialError('Conflict', `Rollout ${promotionId} is of ${model} ${rollout.version}; it cannot promote ${version}.`);
     const { approval_status: approval } = await lockVersion(trx, model, version);
     if (approval !== 'approved') {

@@ -64,11 +64,9 @@ export async function endRollout(db: Kysely<Database>, result: RolloutResult): P
 
 type StepRecord = { readonly promotionId: string; readonly stepIndex: number; readonly evidence: StepEvidence };
 
-/** Keeps the newest evidence of a step; a look never replaces the record of a decided step over the same time. Answers whether the rollout still runs. */
-export async function recordStep(db: Kysely<Database>, { promotionId, stepIndex, evidence }: StepRecord, final: boolean): Promise<{ running: boolean; reason: string | null }> {
+/** Keeps the newest evidence of a step. A look never replaces a newer one, nor the record of a decided step over the same time. */
+export async function recordStep(db: Kysely<Database>, { promotionId, stepIndex, evidence }: StepRecord, final: boolean): Promise<void> {
   const columns = { evidence: json(storable(evidence)), to_ms: evidence.toMs, final, looked_at: sql<Date>`clock_timestamp()` };
-  const rollout = await db.selectFrom('rollouts').select(['status', 'reason']).where('promotion_id', '=', promotionId).executeTakeFirst();
-  if (rollout === undefined) throw new PerennialError('Conflict', `There is no rollout ${promotionId} in the registry: it must begin before its steps are looked at.`);
   await db
     .insertInto('rollout_steps')
     .values({ promotion_id: promotionId, step_index: stepIndex, ...columns })
@@ -77,7 +75,6 @@ export async function recordStep(db: Kysely<Database>, { promotionId, stepIndex,
       return final ? newer : newer.where(({ eb, or, and }) => or([eb('rollout_steps.to_ms', '<', evidence.toMs), and([eb('rollout_steps.to_ms', '=', evidence.toMs), eb('rollout_steps.final', '=', false)])]));
     })
     .execute();
-  return { running: rollout.status === 'running', reason: rollout.reason };
 }
 
 export type RolloutRow = Selectable<RolloutTable>;
@@ -91,16 +88,15 @@ export async function runningRollout(db: Kysely<Database>, model: string): Promi
 }
 
 /** The rollout, which must still run: `Conflict` says how it ended. */
-export async function requireRunning(trx: DatabaseTransaction, { model, promotionId }: { model: string; promotionId: string }): Promise<RolloutRow> {
-  const rollout = await readRollout(trx, promotionId);
+export async function requireRunning(db: Kysely<Database>, promotionId: string): Promise<RolloutRow> {
+  const rollout = await readRollout(db, promotionId);
   if (rollout?.status === 'running') return rollout;
-  throw new PerennialError('Conflict', rollout === null ? `There is no rollout ${promotionId} of ${model} in the registry: it must begin first.` : rolloutOver(promotionId, rollout), {
-    details: { model, promotionId, status: rollout?.status ?? null },
-  });
+  const why =
+    rollout === null
+      ? `There is no rollout ${promotionId} in the registry: it must begin first.`
+      : `Rollout ${promotionId} is over (${rollout.status}${rollout.reason === null ? '' : `: ${rollout.reason}`}); it changes nothing any more.`;
+  throw new PerennialError('Conflict', why, { details: { promotionId, status: rollout?.status ?? null } });
 }
-
-export const rolloutOver = (promotionId: string, { status, reason }: { status: string; reason: string | null }) =>
-  `Rollout ${promotionId} is over (${status}${reason === null ? '' : `: ${reason}`}); it changes nothing any more.`;
 
 /** Throws `Conflict` unless this version is the champion (null: nobody is). */
 export async function expectChampion(trx: DatabaseTransaction, model: string, champion: string | null): Promise<void> {

@@ -21,10 +21,11 @@ export function createRolloutStore(db: Kysely<Database>): RolloutStore {
       return { newest: route?.generation ?? 0, gateways: await leasedGateways(db, model) };
     },
     version: (model, version) => servableVersion(db, model, version),
-    recordLook: (input) => recordStep(db, input, false),
-    async recordStep(input) {
-      await recordStep(db, input, true);
+    async requireRunning(promotionId) {
+      await requireRunning(db, promotionId);
     },
+    recordLook: (input) => recordStep(db, input, false),
+    recordStep: (input) => recordStep(db, input, true),
     async promoted(promotionId) {
       const earlier = await earlierChange(db, { promotionId, kind: 'promote' });
       return earlier === null ? null : { generation: earlier.generation };
@@ -42,7 +43,7 @@ async function applyStep(db: Kysely<Database>, step: Parameters<RolloutStore['ap
     await lockModel(trx, model);
     const earlier = await earlierChange(trx, { promotionId, kind: 'step', stepIndex });
     if (earlier !== null) return { generation: earlier.generation };
-    const rollout = await requireRunning(trx, { model, promotionId });
+    const rollout = await requireRunning(trx, promotionId);
     await expectChampion(trx, model, champion);
     const route = await readRoute(trx, model);
     const previous = await aliasHolder(trx, model, 'previous');
