@@ -31,15 +31,23 @@ export function createArtifactActivities(deps: ArtifactDeps): Pick<EvaluationAct
     async verifyPackage({ model, version }) {
       const found = await deps.packageOf(model, version);
       if (found.signature === undefined) {
-        throw new PerennialError('ArtifactRejected', `Version ${version} of ${model} was never signed. Train it again: signing is a step of every run.`, { details: { model, version } });
+        throw new PerennialError(
+          'ArtifactRejected',
+          `Version ${version} of ${model} was never signed. Train it again: signing is a step of every run.`,
+          { details: { model, version } },
+        );
       }
       await checkFiles(objects, found);
       const { name } = await verifier.verify({ files: found.files, signature: await objects.get(found.signature.digest) });
       const served = await servedModel(objects, found);
       if (served !== model || !name.startsWith(model)) {
-        throw new PerennialError('ArtifactRejected', `Version ${version} of ${model} holds a package of another model: signed as ${JSON.stringify(name)}, made for ${JSON.stringify(served)}. Train ${model} again.`, {
-          details: { model, version, name, served },
-        });
+        throw new PerennialError(
+          'ArtifactRejected',
+          `Version ${version} of ${model} holds a package of another model: signed as ${JSON.stringify(name)}, made for ${JSON.stringify(served)}. Train ${model} again.`,
+          {
+            details: { model, version, name, served },
+          },
+        );
       }
       return { digest: found.digest };
     },
@@ -58,14 +66,23 @@ export function packageDigest(files: readonly PackageFile[]): string {
 async function checkFiles(objects: ObjectStore, given: PackageRef): Promise<void> {
   const expected = packageDigest(given.files);
   if (given.digest !== expected) {
-    throw new PerennialError('ArtifactRejected', `The package calls itself ${given.digest}, but its files make ${expected}. Package the model again.`, {
-      details: { digest: given.digest, expected },
-    });
+    throw new PerennialError(
+      'ArtifactRejected',
+      `The package calls itself ${given.digest}, but its files make ${expected}. Package the model again.`,
+      {
+        details: { digest: given.digest, expected },
+      },
+    );
   }
   // One after the other: a package may hold files that fill the memory together.
   for (const { path, digest, bytes } of given.files) {
     const { byteLength } = await reading(path, () => objects.get(digest));
-    if (byteLength !== bytes) throw new PerennialError('ArtifactRejected', `File ${path} has ${byteLength} bytes, but the package says ${bytes}. Package the model again.`, { details: { path, digest } });
+    if (byteLength !== bytes)
+      throw new PerennialError(
+        'ArtifactRejected',
+        `File ${path} has ${byteLength} bytes, but the package says ${bytes}. Package the model again.`,
+        { details: { path, digest } },
+      );
   }
 }
 
@@ -82,12 +99,21 @@ async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
 /** The model that a (verified) package was made for, by its own signed `serving.json`. */
 async function servedModel(objects: ObjectStore, given: PackageRef): Promise<unknown> {
   const file = given.files.find(({ path }) => path === 'serving.json');
-  if (file === undefined) throw new PerennialError('ArtifactRejected', 'The package has no serving.json, so nothing says what it serves. Package the model again.', { details: { digest: given.digest } });
+  if (file === undefined)
+    throw new PerennialError(
+      'ArtifactRejected',
+      'The package has no serving.json, so nothing says what it serves. Package the model again.',
+      { details: { digest: given.digest } },
+    );
   try {
     const spec: unknown = JSON.parse(Buffer.from(await objects.get(file.digest)).toString('utf8'));
     return (spec as Partial<ServingSpec> | null)?.model;
   } catch (cause) {
     if (cause instanceof PerennialError) throw cause;
-    throw new PerennialError('ArtifactRejected', `serving.json of the package is not JSON: ${(cause as Error).message}. Package the model again.`, { cause, details: { digest: given.digest } });
+    throw new PerennialError(
+      'ArtifactRejected',
+      `serving.json of the package is not JSON: ${(cause as Error).message}. Package the model again.`,
+      { cause, details: { digest: given.digest } },
+    );
   }
 }

@@ -14,10 +14,14 @@ export async function ensureToken(folder: string): Promise<string> {
   const path = join(folder, 'token');
   const token = (await ensureSecret(path, () => `${randomBytes(32).toString('base64url')}\n`)).trim();
   if (token.length < shortest) {
-    throw new PerennialError('Unavailable', `The token in ${path} is shorter than ${shortest} characters. Remove the file; a new one is made at the next start.`, {
-      retryable: false,
-      details: { path },
-    });
+    throw new PerennialError(
+      'Unavailable',
+      `The token in ${path} is shorter than ${shortest} characters. Remove the file; a new one is made at the next start.`,
+      {
+        retryable: false,
+        details: { path },
+      },
+    );
   }
   return token;
 }

@@ -9,7 +9,10 @@ export type SignableDecision = { readonly model: string } & Pick<Decision, 'vers
  * Signs a decision with a person's Ed25519 key.
  * @returns the two members that the decision carries to `model:<name>`
  */
-export function signDecision(decision: SignableDecision, key: { readonly keyId: string; readonly privateKeyPem: string }): { keyId: string; signature: string } {
+export function signDecision(
+  decision: SignableDecision,
+  key: { readonly keyId: string; readonly privateKeyPem: string },
+): { keyId: string; signature: string } {
   return { keyId: key.keyId, signature: sign(null, messageOf(decision), createPrivateKey(key.privateKeyPem)).toString('base64') };
 }
 

@@ -14,11 +14,15 @@ export async function ensureSecret(path: string, make: () => string): Promise<st
     return (await readSecret(path)) ?? (await createSecret(path, make()));
   } catch (cause) {
     if (cause instanceof PerennialError) throw cause;
-    throw new PerennialError('Unavailable', `The key file ${path} cannot be used: ${(cause as Error).message}. Let this user read and write it.`, {
-      cause,
-      retryable: false,
-      details: { path },
-    });
+    throw new PerennialError(
+      'Unavailable',
+      `The key file ${path} cannot be used: ${(cause as Error).message}. Let this user read and write it.`,
+      {
+        cause,
+        retryable: false,
+        details: { path },
+      },
+    );
   }
 }
 
@@ -27,20 +31,28 @@ async function ensureFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const { mode } = await stat(folder);
   if ((mode & 0o022) === 0 || (mode & 0o1000) !== 0) return;
-  throw new PerennialError('Unavailable', `Others may write into the key folder ${folder} (mode ${(mode & 0o777).toString(8)}) and so replace keys. Run chmod 700 ${folder}.`, {
-    retryable: false,
-    details: { folder },
-  });
+  throw new PerennialError(
+    'Unavailable',
+    `Others may write into the key folder ${folder} (mode ${(mode & 0o777).toString(8)}) and so replace keys. Run chmod 700 ${folder}.`,
+    {
+      retryable: false,
+      details: { folder },
+    },
+  );
 }
 
 async function readSecret(path: string): Promise<string | undefined> {
   try {
     const { mode } = await stat(path);
     if ((mode & 0o077) !== 0) {
-      throw new PerennialError('Unavailable', `The key file ${path} can be read by others (mode ${(mode & 0o777).toString(8)}). If nobody else has read it, run chmod 600 ${path}; otherwise replace the key.`, {
-        retryable: false,
-        details: { path },
-      });
+      throw new PerennialError(
+        'Unavailable',
+        `The key file ${path} can be read by others (mode ${(mode & 0o777).toString(8)}). If nobody else has read it, run chmod 600 ${path}; otherwise replace the key.`,
+        {
+          retryable: false,
+          details: { path },
+        },
+      );
     }
     return await readFile(path, 'utf8');
   } catch (error) {

@@ -15,10 +15,16 @@ export type PersonKey = { readonly name: string; readonly keyId: string; readonl
  */
 export async function ensurePersonKey(folder: string, name: string = userInfo().username): Promise<PersonKey> {
   if (!/^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$/.test(name)) {
-    throw new PerennialError('DataInvalid', `${JSON.stringify(name)} cannot name a person. Use 1 to 64 letters, digits and . _ @ + -, beginning with a letter or a digit.`, { details: { name } });
+    throw new PerennialError(
+      'DataInvalid',
+      `${JSON.stringify(name)} cannot name a person. Use 1 to 64 letters, digits and . _ @ + -, beginning with a letter or a digit.`,
+      { details: { name } },
+    );
   }
   const path = join(folder, 'people', `${name}.pem`);
-  const privateKeyPem = await ensureSecret(path, () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
+  const privateKeyPem = await ensureSecret(path, () =>
+    generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  );
   const publicKeyPem = publicHalf(privateKeyPem, path);
   return { name, keyId: personKeyId(publicKeyPem), privateKeyPem, publicKeyPem };
 }
@@ -35,8 +41,12 @@ function publicHalf(privateKeyPem: string, path: string): string {
   } catch {
     // Told below.
   }
-  throw new PerennialError('Unavailable', `${path} holds no Ed25519 private key. Move it away; a new one is made at the next call and must be registered.`, {
-    retryable: false,
-    details: { path },
-  });
+  throw new PerennialError(
+    'Unavailable',
+    `${path} holds no Ed25519 private key. Move it away; a new one is made at the next call and must be registered.`,
+    {
+      retryable: false,
+      details: { path },
+    },
+  );
 }

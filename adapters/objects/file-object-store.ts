@@ -152,10 +152,14 @@ async function* chunksOfFile(path: string): AsyncGenerator<Uint8Array> {
   try {
     yield* createReadStream(path, { highWaterMark: 1 << 20 });
   } catch (cause) {
-    throw new PerennialError('Unavailable', `${path} could not be read to store it: ${(cause as Error).message}. Check that it exists and may be read.`, {
-      cause,
-      retryable: false,
-      details: { path },
-    });
+    throw new PerennialError(
+      'Unavailable',
+      `${path} could not be read to store it: ${(cause as Error).message}. Check that it exists and may be read.`,
+      {
+        cause,
+        retryable: false,
+        details: { path },
+      },
+    );
   }
 }

@@ -42,7 +42,10 @@ export async function copyHashed(source: AsyncIterable<Uint8Array>, target: { pa
  * a rename.
  * @param check is given what was written and throws when it is not what it should be
  */
-export async function replaceFile(source: AsyncIterable<Uint8Array>, target: { path: string; mode: number; check: (copied: Copied) => void }): Promise<Copied> {
+export async function replaceFile(
+  source: AsyncIterable<Uint8Array>,
+  target: { path: string; mode: number; check: (copied: Copied) => void },
+): Promise<Copied> {
   const unfinished = `${target.path}.${randomUUID()}.part`;
   const copied = await copyHashed(source, { path: unfinished, mode: target.mode });
   try {
@@ -68,7 +71,7 @@ export async function hashAll(source: AsyncIterable<Uint8Array>): Promise<Copied
 
 async function writeAll(file: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
   // A nearly full disk takes a part of a write and refuses the rest at the next one.
-  for (let at = 0; at < chunk.byteLength; ) {
+  for (let at = 0; at < chunk.byteLength;) {
     const { bytesWritten } = await file.write(chunk, at, chunk.byteLength - at);
     at += bytesWritten;
   }

@@ -45,7 +45,8 @@ export async function onDisk<T>(path: string, work: () => Promise<T>): Promise<T
 }
 
 function wayOut(code: string | undefined): string {
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return 'free space there, or choose another place (PERENNIAL_OBJECTS for the object store)';
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
+    return 'free space there, or choose another place (PERENNIAL_OBJECTS for the object store)';
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'let this user write there';
   if (code === 'ENOENT') return 'check that its folder exists';
   return 'check the disk';

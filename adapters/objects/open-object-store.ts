@@ -30,5 +30,9 @@ function parseS3(location: string): { bucket: string; prefix: string } {
 }
 
 function notALocation(location: string): PerennialError {
-  return new PerennialError('DataInvalid', `${JSON.stringify(location)} is no place for objects. Set PERENNIAL_OBJECTS to s3://bucket/prefix or to a folder.`, { details: { location } });
+  return new PerennialError(
+    'DataInvalid',
+    `${JSON.stringify(location)} is no place for objects. Set PERENNIAL_OBJECTS to s3://bucket/prefix or to a folder.`,
+    { details: { location } },
+  );
 }

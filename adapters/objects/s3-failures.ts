@@ -3,7 +3,10 @@ import { PerennialError } from '../../domain/errors.js';
 
 /** Whether a service says that there is no such object. HEAD answers without a body, hence the bare status. */
 export function isAbsent(error: unknown): boolean {
-  return error instanceof S3ServiceException && (error.name === 'NoSuchKey' || (error.name === 'NotFound' && error.$metadata.httpStatusCode === 404));
+  return (
+    error instanceof S3ServiceException &&
+    (error.name === 'NoSuchKey' || (error.name === 'NotFound' && error.$metadata.httpStatusCode === 404))
+  );
 }
 
 /** Turns what the SDK or the connection says into a typed failure that names the store and the way out. */
@@ -29,9 +32,15 @@ function describe(error: unknown): { name: string; message: string; status: numb
 
 function wayOut(name: string, status: number | undefined): [todo: string, retryable: boolean] {
   if (name === 'NoSuchBucket') return ['Create the bucket, or name another one in PERENNIAL_OBJECTS', false];
-  if (/Credentials|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken/.test(name)) return ['Give working credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role)', false];
-  if (status === 403) return ['Allow s3:GetObject and s3:PutObject on the objects and s3:ListBucket on the bucket: without the last one an absent object looks forbidden', false];
+  if (/Credentials|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken/.test(name))
+    return ['Give working credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role)', false];
+  if (status === 403)
+    return [
+      'Allow s3:GetObject and s3:PutObject on the objects and s3:ListBucket on the bucket: without the last one an absent object looks forbidden',
+      false,
+    ];
   if (/region is missing/i.test(name)) return ['Set AWS_REGION', false];
-  if (status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429) return ['Check PERENNIAL_OBJECTS and PERENNIAL_S3_ENDPOINT', name === 'BadDigest' || name === 'RequestTimeout'];
+  if (status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429)
+    return ['Check PERENNIAL_OBJECTS and PERENNIAL_S3_ENDPOINT', name === 'BadDigest' || name === 'RequestTimeout'];
   return ['It is tried again; check that PERENNIAL_S3_ENDPOINT is up and reachable', true];
 }

@@ -110,9 +110,13 @@ export function openS3ObjectStore(options: S3Options): ObjectStore {
 
   async function keep(object: Sendable): Promise<void> {
     if (object.bytes > largestBytes) {
-      throw new PerennialError('DataInvalid', `An object of ${object.bytes} bytes is too large for ${store}: at most ${largestBytes} bytes are stored with one checksum. Split it.`, {
-        details: { digest: object.digest, bytes: object.bytes },
-      });
+      throw new PerennialError(
+        'DataInvalid',
+        `An object of ${object.bytes} bytes is too large for ${store}: at most ${largestBytes} bytes are stored with one checksum. Split it.`,
+        {
+          details: { digest: object.digest, bytes: object.bytes },
+        },
+      );
     }
     const readBack = async (): Promise<string> => (await read(object.digest, hashAll)).digest;
     // A damaged object is replaced by the bytes that belong there.
@@ -162,10 +166,14 @@ async function hashFile(path: string): Promise<Copied> {
     await stat(path);
     return await hashAll(createReadStream(path, { highWaterMark: 1 << 20 }));
   } catch (cause) {
-    throw new PerennialError('Unavailable', `${path} could not be read to store it: ${(cause as Error).message}. Check that it exists and may be read.`, {
-      cause,
-      retryable: false,
-      details: { path },
-    });
+    throw new PerennialError(
+      'Unavailable',
+      `${path} could not be read to store it: ${(cause as Error).message}. Check that it exists and may be read.`,
+      {
+        cause,
+        retryable: false,
+        details: { path },
+      },
+    );
   }
 }

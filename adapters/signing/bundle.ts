@@ -58,13 +58,19 @@ export function parseJson<T>(input: { bytes: Uint8Array; schema: z.ZodType<T>; w
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(input.bytes));
   } catch (cause) {
-    throw new PerennialError('ArtifactRejected', `${input.what} is not JSON: ${(cause as Error).message}. Sign the package again.`, { cause });
+    throw new PerennialError('ArtifactRejected', `${input.what} is not JSON: ${(cause as Error).message}. Sign the package again.`, {
+      cause,
+    });
   }
   const parsed = input.schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const place = issue?.path.join('.') || 'its top';
-  throw new PerennialError('ArtifactRejected', `${input.what} is not one of OpenSSF model signing v1.0 in key mode: at ${place}: ${issue?.message}. Sign the package again.`, {
-    details: { place },
-  });
+  throw new PerennialError(
+    'ArtifactRejected',
+    `${input.what} is not one of OpenSSF model signing v1.0 in key mode: at ${place}: ${issue?.message}. Sign the package again.`,
+    {
+      details: { place },
+    },
+  );
 }

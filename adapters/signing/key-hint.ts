@@ -14,12 +14,19 @@ export function signingPublicKey(pem: string): SigningPublicKey {
   try {
     key = createPublicKey(pem);
   } catch (cause) {
-    throw new PerennialError('ArtifactRejected', `A signing key cannot be read: ${(cause as Error).message}. Give the PEM text of an ECDSA P-256 public key.`, { cause });
+    throw new PerennialError(
+      'ArtifactRejected',
+      `A signing key cannot be read: ${(cause as Error).message}. Give the PEM text of an ECDSA P-256 public key.`,
+      { cause },
+    );
   }
   const curve = key.asymmetricKeyDetails?.namedCurve;
   if (key.asymmetricKeyType !== 'ec' || curve !== 'prime256v1') {
     const found = key.asymmetricKeyType === 'ec' ? `ec on ${curve}` : key.asymmetricKeyType;
-    throw new PerennialError('ArtifactRejected', `A signing key is ${found}; model signatures here are ECDSA on P-256. Make one with openssl ecparam -name prime256v1 -genkey -noout.`);
+    throw new PerennialError(
+      'ArtifactRejected',
+      `A signing key is ${found}; model signatures here are ECDSA on P-256. Make one with openssl ecparam -name prime256v1 -genkey -noout.`,
+    );
   }
   return { keyId: createHash('sha256').update(pemOf(key)).digest('hex'), key };
 }

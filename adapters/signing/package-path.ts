@@ -8,9 +8,13 @@ import { PerennialError } from '../../domain/errors.js';
 export function assertPackagePath(path: string): void {
   const reason = fault(path);
   if (reason !== undefined) {
-    throw new PerennialError('ArtifactRejected', `${JSON.stringify(path).slice(0, 200)} is no name for a file of a package: ${reason}. Use a plain relative path like model.onnx.`, {
-      details: { path },
-    });
+    throw new PerennialError(
+      'ArtifactRejected',
+      `${JSON.stringify(path).slice(0, 200)} is no name for a file of a package: ${reason}. Use a plain relative path like model.onnx.`,
+      {
+        details: { path },
+      },
+    );
   }
 }
 

@@ -19,7 +19,8 @@ export function createPackageSigner(privateKeyPem: string): PackageSigner {
   return {
     async sign({ name, files }) {
       if (name === '') throw new PerennialError('ArtifactRejected', 'A package without a name cannot be signed. Name its model.');
-      if (files.length === 0) throw new PerennialError('ArtifactRejected', `Package ${name} has no files to sign. Package the model first.`);
+      if (files.length === 0)
+        throw new PerennialError('ArtifactRejected', `Package ${name} has no files to sign. Package the model first.`);
       const seen = new Set<string>();
       for (const { path, digest } of files) {
         assertPackagePath(path);

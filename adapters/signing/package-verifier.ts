@@ -21,14 +21,20 @@ export type VerifierOptions = {
  */
 export function createPackageVerifier(options: VerifierOptions): PackageVerifier {
   const keys = new Map(options.trustedKeys.map(signingPublicKey).map((trusted) => [trusted.keyId, trusted.key]));
-  if (keys.size === 0) throw new PerennialError('ArtifactRejected', 'No signing key is trusted, so no package can be verified. Configure at least one public key.');
+  if (keys.size === 0)
+    throw new PerennialError(
+      'ArtifactRejected',
+      'No signing key is trusted, so no package can be verified. Configure at least one public key.',
+    );
   const mayIgnore = new Set(options.ignorePaths ?? []);
   return {
     async verify({ files, signature }) {
       const signed = readBundle(signature);
       const key = keys.get(signed.keyHint);
       if (key === undefined) {
-        throw rejected(`The package was signed by key ${signed.keyHint}, which is not trusted here. Trusted: ${[...keys.keys()].join(', ')}`);
+        throw rejected(
+          `The package was signed by key ${signed.keyHint}, which is not trusted here. Trusted: ${[...keys.keys()].join(', ')}`,
+        );
       }
       // Before anything in the payload is looked at.
       if (!verify('sha256', preAuthenticationEncoding(signed.payload), key, signed.signature)) {
@@ -46,7 +52,8 @@ function checkStatement({ subject, predicate }: Statement, mayIgnore: ReadonlySe
   const ignored = (predicate.serialization.ignore_paths ?? []).find((path) => !mayIgnore.has(path));
   if (ignored !== undefined) throw rejected(`The signer left out ${JSON.stringify(ignored)} (ignore_paths), which is not allowed here`);
   const root = rootDigest(predicate.resources);
-  if (root !== subject[0].digest.sha256) throw rejected(`The signed statement contradicts itself: its files hash to ${root}, its subject says ${subject[0].digest.sha256}`);
+  if (root !== subject[0].digest.sha256)
+    throw rejected(`The signed statement contradicts itself: its files hash to ${root}, its subject says ${subject[0].digest.sha256}`);
 }
 
 function compare({ predicate }: Statement, files: readonly PackageFile[]): void {
@@ -64,9 +71,13 @@ function compare({ predicate }: Statement, files: readonly PackageFile[]): void 
   for (const [path, digest] of given) {
     const expected = signed.get(path);
     if (expected === digest) continue;
-    if (expected !== undefined) throw rejected(`File ${path} has the digest ${digest}, but ${expected} was signed`, { path, digest, expected });
+    if (expected !== undefined)
+      throw rejected(`File ${path} has the digest ${digest}, but ${expected} was signed`, { path, digest, expected });
     const formerly = [...signed].find(([name, other]) => other === digest && !given.has(name))?.[0];
-    throw rejected(formerly === undefined ? `File ${path} was not signed` : `File ${path} was signed under the name ${formerly}`, { path, digest });
+    throw rejected(formerly === undefined ? `File ${path} was not signed` : `File ${path} was signed under the name ${formerly}`, {
+      path,
+      digest,
+    });
   }
   const missing = [...signed.keys()].find((name) => !given.has(name));
   if (missing !== undefined) throw rejected(`File ${missing} was signed, but the package lacks it`, { path: missing });

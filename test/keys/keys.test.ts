@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -6,6 +6,9 @@ import { ensureToken, sameToken } from '../../adapters/keys/api-token.js';
 import { signDecision, verifyDecision, type SignableDecision } from '../../adapters/keys/decision-signature.js';
 import { ensurePersonKey, personKeyId } from '../../adapters/keys/person-key.js';
 import { ensureSigningKey } from '../../adapters/keys/signing-key.js';
+import { readTrustedKeys, trustKey } from '../../adapters/keys/trusted-keys.js';
+import { createPackageSigner } from '../../adapters/signing/package-signer.js';
+import { createPackageVerifier } from '../../adapters/signing/package-verifier.js';
 import { temporaryFolder } from '../objects/temporary-folder.js';
 
 const modeOf = (path: string): number => statSync(path).mode & 0o777;
@@ -18,14 +21,19 @@ describe('a key file', () => {
     expect(await ensureSigningKey(folder)).toEqual(keys[0]);
     expect(modeOf(folder)).toBe(0o700);
     expect(modeOf(join(folder, 'signing.pem'))).toBe(0o600);
-    expect(readdirSync(folder)).toEqual(['signing.pem']);
+    expect(readdirSync(folder)).toEqual(['signing.pem', 'trusted']);
+    expect(readdirSync(join(folder, 'trusted'))).toEqual([`${keys[0]?.keyId}.pem`]);
   });
 
   test('that others can read is refused, with the way out', async () => {
     const folder = join(temporaryFolder(), 'keys');
     await ensureSigningKey(folder);
     chmodSync(join(folder, 'signing.pem'), 0o644);
-    await expect(ensureSigningKey(folder)).rejects.toMatchObject({ type: 'Unavailable', retryable: false, message: expect.stringContaining('chmod 600') });
+    await expect(ensureSigningKey(folder)).rejects.toMatchObject({
+      type: 'Unavailable',
+      retryable: false,
+      message: expect.stringContaining('chmod 600'),
+    });
   });
 
   test('in a folder that others may write into is refused', async () => {
@@ -41,7 +49,51 @@ describe('a key file', () => {
     writeFileSync(join(folder, 'signing.pem'), person.privateKeyPem, { mode: 0o600 });
     await expect(ensureSigningKey(folder)).rejects.toMatchObject({ type: 'ArtifactRejected', message: expect.stringContaining('P-256') });
     writeFileSync(join(folder, 'people', 'bob.pem'), 'nothing', { mode: 0o600 });
-    await expect(ensurePersonKey(folder, 'bob')).rejects.toMatchObject({ type: 'Unavailable', message: expect.stringContaining('Ed25519') });
+    await expect(ensurePersonKey(folder, 'bob')).rejects.toMatchObject({
+      type: 'Unavailable',
+      message: expect.stringContaining('Ed25519'),
+    });
+  });
+});
+
+describe('the trusted keys', () => {
+  const files = [{ path: 'model.onnx', digest: `sha256:${'0'.repeat(64)}`, bytes: 1 }];
+
+  test('are the public halves of those that signed, and of those that were added', async () => {
+    const folder = join(temporaryFolder(), 'keys');
+    expect(await readTrustedKeys(folder)).toEqual([]);
+    const own = await ensureSigningKey(folder);
+    const other = await ensureSigningKey(join(temporaryFolder(), 'keys'));
+    await Promise.all(Array.from({ length: 5 }, () => trustKey(folder, other.publicKeyPem)));
+    const trusted = await readTrustedKeys(folder);
+    expect(trusted.toSorted()).toEqual([own.publicKeyPem, other.publicKeyPem].toSorted());
+    const verifier = createPackageVerifier({ trustedKeys: trusted });
+    for (const key of [own, other]) {
+      const signature = await createPackageSigner(key.privateKeyPem).sign({ name: 'demo', files });
+      expect(await verifier.verify({ files, signature })).toEqual({ keyId: key.keyId, name: 'demo' });
+    }
+  });
+
+  test('are no longer believed when their file is removed', async () => {
+    const folder = join(temporaryFolder(), 'keys');
+    const key = await ensureSigningKey(folder);
+    const other = await ensureSigningKey(join(temporaryFolder(), 'keys'));
+    await trustKey(folder, other.publicKeyPem);
+    rmSync(join(folder, 'trusted', `${key.keyId}.pem`));
+    expect(await readTrustedKeys(folder)).toEqual([other.publicKeyPem]);
+  });
+
+  test('hold no private key and no other kind of key', async () => {
+    const folder = join(temporaryFolder(), 'keys');
+    const key = await ensureSigningKey(folder);
+    const path = join(folder, 'trusted', 'other.pem');
+    writeFileSync(path, key.privateKeyPem);
+    await expect(readTrustedKeys(folder)).rejects.toMatchObject({
+      type: 'ArtifactRejected',
+      message: expect.stringContaining('private key'),
+    });
+    writeFileSync(path, (await ensurePersonKey(folder, 'ada')).publicKeyPem);
+    await expect(readTrustedKeys(folder)).rejects.toMatchObject({ type: 'ArtifactRejected', message: expect.stringContaining('P-256') });
   });
 });
 
@@ -65,15 +117,30 @@ describe("a person's key", () => {
 });
 
 describe('a signed decision', () => {
-  const decision: SignableDecision = { model: 'demo', version: '1.0.1', decision: 'approve', by: 'ada', reason: 'better on every gate', evidenceDigest: 'sha256:1' };
+  const decision: SignableDecision = {
+    model: 'demo',
+    version: '1.0.1',
+    decision: 'approve',
+    by: 'ada',
+    reason: 'better on every gate',
+    evidenceDigest: 'sha256:1',
+  };
 
   test('verifies as it was signed and in no other form', async () => {
     const ada = await ensurePersonKey(join(temporaryFolder(), 'keys'), 'ada');
     const { signature, keyId } = signDecision(decision, ada);
     expect(keyId).toBe(ada.keyId);
     expect(verifyDecision(decision, signature, ada.publicKeyPem)).toBe(true);
-    const others: Partial<SignableDecision>[] = [{ model: 'demo2' }, { version: '1.0.2' }, { decision: 'reject' }, { by: 'bob' }, { reason: '' }, { evidenceDigest: 'sha256:2' }];
-    for (const other of others) expect(verifyDecision({ ...decision, ...other }, signature, ada.publicKeyPem), JSON.stringify(other)).toBe(false);
+    const others: Partial<SignableDecision>[] = [
+      { model: 'demo2' },
+      { version: '1.0.2' },
+      { decision: 'reject' },
+      { by: 'bob' },
+      { reason: '' },
+      { evidenceDigest: 'sha256:2' },
+    ];
+    for (const other of others)
+      expect(verifyDecision({ ...decision, ...other }, signature, ada.publicKeyPem), JSON.stringify(other)).toBe(false);
     const { evidenceDigest, ...without } = decision;
     expect(evidenceDigest).toBeDefined();
     expect(verifyDecision(without, signature, ada.publicKeyPem)).toBe(false);
@@ -81,7 +148,11 @@ describe('a signed decision', () => {
 
   test('does not verify by another key, and rubbish is no and not an error', async () => {
     const folder = join(temporaryFolder(), 'keys');
-    const [ada, bob, signing] = [await ensurePersonKey(folder, 'ada'), await ensurePersonKey(folder, 'bob'), await ensureSigningKey(folder)];
+    const [ada, bob, signing] = [
+      await ensurePersonKey(folder, 'ada'),
+      await ensurePersonKey(folder, 'bob'),
+      await ensureSigningKey(folder),
+    ];
     const { signature } = signDecision(decision, ada);
     for (const key of [bob.publicKeyPem, signing.publicKeyPem, '', 'no key']) expect(verifyDecision(decision, signature, key)).toBe(false);
     for (const rubbish of ['', 'AAAA', '%%%', signature.slice(1)]) expect(verifyDecision(decision, rubbish, ada.publicKeyPem)).toBe(false);

@@ -26,7 +26,9 @@ function tamper(of: string, other: Uint8Array): void {
   writeFileSync(pathOf(of), other);
 }
 const filesBelow = (path: string): string[] =>
-  readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
 
 describe('an object in files', () => {
   test('is found by its digest, read-only, under sha256/ab/cdef', async () => {
@@ -73,7 +75,11 @@ describe('an object in files', () => {
       const other = Buffer.from(bytes);
       other[at] = (other[at] ?? 0) ^ 1;
       tamper(digest, other);
-      const failure = { type: 'ArtifactRejected', message: expect.stringContaining(digestOf(other)), details: { digest, found: digestOf(other) } };
+      const failure = {
+        type: 'ArtifactRejected',
+        message: expect.stringContaining(digestOf(other)),
+        details: { digest, found: digestOf(other) },
+      };
       await expect(store.get(digest)).rejects.toMatchObject(failure);
       const target = join(folder, 'target');
       await expect(store.getFile(digest, target)).rejects.toMatchObject(failure);
@@ -102,16 +108,42 @@ describe('an object in files', () => {
 });
 
 test('nothing but a digest is a key, in any encoding', async () => {
-  const hostile = ['', '..', '../../etc/passwd', 'sha256:', 'sha256:..', `sha256:../${'a'.repeat(61)}`, `sha256:${'A'.repeat(64)}`, `SHA256:${'a'.repeat(64)}`, `sha256:${'a'.repeat(63)}`, `sha256:${'a'.repeat(65)}`, `sha256:${'a'.repeat(64)}\n`, `sha256:${'a'.repeat(64)}/..`, `sha256:${'a'.repeat(64)}?x`, `sha256:%2e%2e${'a'.repeat(58)}`, `file:///${'a'.repeat(64)}`, `sha256:${'\u0430'.repeat(64)}`];
+  const hostile = [
+    '',
+    '..',
+    '../../etc/passwd',
+    'sha256:',
+    'sha256:..',
+    `sha256:../${'a'.repeat(61)}`,
+    `sha256:${'A'.repeat(64)}`,
+    `SHA256:${'a'.repeat(64)}`,
+    `sha256:${'a'.repeat(63)}`,
+    `sha256:${'a'.repeat(65)}`,
+    `sha256:${'a'.repeat(64)}\n`,
+    `sha256:${'a'.repeat(64)}/..`,
+    `sha256:${'a'.repeat(64)}?x`,
+    `sha256:%2e%2e${'a'.repeat(58)}`,
+    `file:///${'a'.repeat(64)}`,
+    `sha256:${'\u0430'.repeat(64)}`,
+  ];
   for (const text of hostile) expect(() => objectKey(text), JSON.stringify(text)).toThrow(/is not an object digest/);
   fc.assert(
-    fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.string().map((text) => `sha256:${text}`), fc.mixedCase(fc.string({ unit: fc.constantFrom(...'0123456789abcdef/.'), minLength: 64, maxLength: 64 })).map((text) => `sha256:${text}`)), (text) => {
-      try {
-        expect(objectKey(text)).toMatch(/^sha256\/[0-9a-f]{2}\/[0-9a-f]{62}$/);
-      } catch (error) {
-        expect(error).toMatchObject({ type: 'ArtifactRejected' });
-      }
-    }),
+    fc.property(
+      fc.oneof(
+        fc.string({ unit: 'binary' }),
+        fc.string().map((text) => `sha256:${text}`),
+        fc
+          .mixedCase(fc.string({ unit: fc.constantFrom(...'0123456789abcdef/.'), minLength: 64, maxLength: 64 }))
+          .map((text) => `sha256:${text}`),
+      ),
+      (text) => {
+        try {
+          expect(objectKey(text)).toMatch(/^sha256\/[0-9a-f]{2}\/[0-9a-f]{62}$/);
+        } catch (error) {
+          expect(error).toMatchObject({ type: 'ArtifactRejected' });
+        }
+      },
+    ),
   );
   await expect(store.get('../secret')).rejects.toMatchObject({ type: 'ArtifactRejected' });
   await expect(store.has('sha256:../../secret')).rejects.toMatchObject({ type: 'ArtifactRejected' });
@@ -144,7 +176,10 @@ describe('a disk that refuses', () => {
     expect(small).toMatchObject({ status: 0, said: expect.stringContaining('sha256:') });
     const before = filesBelow(folder);
     const large = await putUnderLimit(1_000_000);
-    expect(large).toMatchObject({ status: 3, said: expect.stringMatching(/Unavailable .*incoming.*EFBIG.*Nothing half-written is visible; free space/s) });
+    expect(large).toMatchObject({
+      status: 3,
+      said: expect.stringMatching(/Unavailable .*incoming.*EFBIG.*Nothing half-written is visible; free space/s),
+    });
     expect(filesBelow(folder)).toEqual(before);
   });
 
@@ -156,7 +191,11 @@ describe('a disk that refuses', () => {
   });
 
   test('lacks the file to store: the failure names it', async () => {
-    await expect(store.putFile(join(folder, 'none'), 'text/plain')).rejects.toMatchObject({ type: 'Unavailable', retryable: false, message: expect.stringContaining('none') });
+    await expect(store.putFile(join(folder, 'none'), 'text/plain')).rejects.toMatchObject({
+      type: 'Unavailable',
+      retryable: false,
+      message: expect.stringContaining('none'),
+    });
     mkdirSync(join(folder, 'directory'));
     await expect(store.putFile(join(folder, 'directory'), 'text/plain')).rejects.toMatchObject({ type: 'Unavailable', retryable: false });
     expect(filesBelow(folder)).toEqual([]);

@@ -1,6 +1,13 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CreateBucketCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ObjectStore } from '../../activities/ports.js';
 import { base64OfDigest, digestOf, objectKey } from '../../adapters/objects/digest.js';
@@ -20,9 +27,11 @@ let direct: S3Client;
 let prefix: string;
 let store: ObjectStore;
 
-const open = (location: string, endpoint: string): Promise<ObjectStore> => openObjectStore({ location, endpoint, region: 'us-east-1', credentials });
+const open = (location: string, endpoint: string): Promise<ObjectStore> =>
+  openObjectStore({ location, endpoint, region: 'us-east-1', credentials });
 const keyOf = (of: string): string => `${prefix}/${objectKey(of)}`;
-const tamper = (of: string, other: Uint8Array): Promise<unknown> => direct.send(new PutObjectCommand({ Bucket, Key: keyOf(of), Body: other }));
+const tamper = (of: string, other: Uint8Array): Promise<unknown> =>
+  direct.send(new PutObjectCommand({ Bucket, Key: keyOf(of), Body: other }));
 
 beforeAll(async () => {
   server = await startS3();
@@ -119,12 +128,22 @@ describe('a store or a network at fault', () => {
   });
 
   test('is given up after a bounded number of requests, as Unavailable', async () => {
-    proxy.next('PUT', Array.from({ length: 50 }, () => 'busy' as const));
-    await expect(store.put(bytes, 'text/plain')).rejects.toMatchObject({ type: 'Unavailable', retryable: true, message: expect.stringContaining('SlowDown') });
+    proxy.next(
+      'PUT',
+      Array.from({ length: 50 }, () => 'busy' as const),
+    );
+    await expect(store.put(bytes, 'text/plain')).rejects.toMatchObject({
+      type: 'Unavailable',
+      retryable: true,
+      message: expect.stringContaining('SlowDown'),
+    });
     expect(proxy.requests.filter((method) => method === 'PUT')).toHaveLength(3);
     expect(await store.has(digest)).toBe(false);
     await tamper(digest, bytes);
-    proxy.next('GET', Array.from({ length: 50 }, () => 'truncate' as const));
+    proxy.next(
+      'GET',
+      Array.from({ length: 50 }, () => 'truncate' as const),
+    );
     proxy.requests.length = 0;
     const target = join(temporaryFolder(), 'target');
     await expect(store.getFile(digest, target)).rejects.toMatchObject({ type: 'Unavailable', retryable: true });
@@ -134,7 +153,10 @@ describe('a store or a network at fault', () => {
 
   test('that changes what it is read back is not believed', async () => {
     proxy.next('GET', ['flip']);
-    await expect(store.put(bytes, 'text/plain')).rejects.toMatchObject({ type: 'Unavailable', message: expect.stringContaining('gave back other bytes') });
+    await expect(store.put(bytes, 'text/plain')).rejects.toMatchObject({
+      type: 'Unavailable',
+      message: expect.stringContaining('gave back other bytes'),
+    });
     await store.put(bytes, 'text/plain');
     proxy.next('GET', ['flip']);
     await expect(store.get(digest)).rejects.toMatchObject({ type: 'ArtifactRejected' });
@@ -143,9 +165,17 @@ describe('a store or a network at fault', () => {
   test('is named when it is not there', async () => {
     const port = await freePort();
     const absent = await open(`s3://${Bucket}/x`, `http://127.0.0.1:${port}`);
-    await expect(absent.get(digest)).rejects.toMatchObject({ type: 'Unavailable', retryable: true, message: expect.stringMatching(/s3:\/\/models\/x.*PERENNIAL_S3_ENDPOINT/s) });
+    await expect(absent.get(digest)).rejects.toMatchObject({
+      type: 'Unavailable',
+      retryable: true,
+      message: expect.stringMatching(/s3:\/\/models\/x.*PERENNIAL_S3_ENDPOINT/s),
+    });
     const bucketless = await open('s3://no-such-bucket', server.url);
-    await expect(bucketless.put(bytes, 'text/plain')).rejects.toMatchObject({ type: 'Unavailable', retryable: false, message: expect.stringContaining('Create the bucket') });
+    await expect(bucketless.put(bytes, 'text/plain')).rejects.toMatchObject({
+      type: 'Unavailable',
+      retryable: false,
+      message: expect.stringContaining('Create the bucket'),
+    });
   });
 
   test('leaves the objects of others alone', async () => {
@@ -156,8 +186,20 @@ describe('a store or a network at fault', () => {
 });
 
 test('a place for objects is s3://bucket/prefix or a folder, and nothing else', async () => {
-  for (const location of ['', 's3://', 's3://UPPER/x', 's3://bucket/a/../b', 'http://host/bucket', 'gs://bucket', 's3:///prefix', 's3://bucket/a b']) {
-    await expect(openObjectStore({ location }), location).rejects.toMatchObject({ type: 'DataInvalid', message: expect.stringContaining('PERENNIAL_OBJECTS') });
+  for (const location of [
+    '',
+    's3://',
+    's3://UPPER/x',
+    's3://bucket/a/../b',
+    'http://host/bucket',
+    'gs://bucket',
+    's3:///prefix',
+    's3://bucket/a b',
+  ]) {
+    await expect(openObjectStore({ location }), location).rejects.toMatchObject({
+      type: 'DataInvalid',
+      message: expect.stringContaining('PERENNIAL_OBJECTS'),
+    });
   }
   const folder = join(temporaryFolder(), 'new', 'folder');
   const files = await openObjectStore({ location: folder });

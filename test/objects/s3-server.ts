@@ -9,12 +9,17 @@ import { testPlaces } from '../support/servers.js';
 export async function startS3(): Promise<{ url: string; stop: () => Promise<void> }> {
   const port = await freePort();
   const program = `from moto.server import main; main(["-H", "127.0.0.1", "-p", "${port}"])`;
-  const child = spawn(testPlaces().python, ['-c', program], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(testPlaces().pythonTest, ['-c', program], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk) => (said += chunk));
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const url = `http://127.0.0.1:${port}`;
-  while (!(await fetch(`${url}/moto-api/`).then((answer) => answer.ok, () => false))) {
+  while (
+    !(await fetch(`${url}/moto-api/`).then(
+      (answer) => answer.ok,
+      () => false,
+    ))
+  ) {
     if (child.exitCode !== null) throw new Error(`moto did not start: ${said}`);
     await delay(50);
   }
@@ -26,7 +31,9 @@ export type Fault = 'busy' | 'broken' | 'reset' | 'truncate' | 'flip';
 type Exchange = { readonly from: IncomingMessage; readonly to: ServerResponse; readonly body: Buffer };
 
 /** Stands before an S3 server and does the next fault of its list to each exchange of the given method. */
-export async function startFaultyProxy(target: string): Promise<{ url: string; requests: string[]; next: (method: string, faults: Fault[]) => void; stop: () => void }> {
+export async function startFaultyProxy(
+  target: string,
+): Promise<{ url: string; requests: string[]; next: (method: string, faults: Fault[]) => void; stop: () => void }> {
   const pending = new Map<string, Fault[]>();
   const requests: string[] = [];
   const server = createServer((from, to) => {

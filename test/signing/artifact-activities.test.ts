@@ -67,7 +67,11 @@ describe('promotion refuses', () => {
     const signed = await signedAs('demo');
     for (const { path, digest } of signed.files) {
       flip(digest);
-      await expect(promotion()).rejects.toMatchObject({ type: 'ArtifactRejected', message: expect.stringContaining(`File ${path}`), details: { path } });
+      await expect(promotion()).rejects.toMatchObject({
+        type: 'ArtifactRejected',
+        message: expect.stringContaining(`File ${path}`),
+        details: { path },
+      });
       flip(digest);
       await promotion();
     }
@@ -86,9 +90,15 @@ describe('promotion refuses', () => {
     const other = await objects.put(Buffer.from('other model'), 'application/octet-stream');
     const files = signed.files.map((file) => (file.path === 'model.onnx' ? { ...file, digest: other.digest, bytes: other.bytes } : file));
     registry.set('demo 1.0.0', { ...signed, files });
-    await expect(promotion()).rejects.toMatchObject({ type: 'ArtifactRejected', message: expect.stringContaining('The package calls itself') });
+    await expect(promotion()).rejects.toMatchObject({
+      type: 'ArtifactRejected',
+      message: expect.stringContaining('The package calls itself'),
+    });
     registry.set('demo 1.0.0', { ...signed, files, digest: packageDigest(files) });
-    await expect(promotion()).rejects.toMatchObject({ type: 'ArtifactRejected', message: expect.stringContaining('File model.onnx has the digest') });
+    await expect(promotion()).rejects.toMatchObject({
+      type: 'ArtifactRejected',
+      message: expect.stringContaining('File model.onnx has the digest'),
+    });
   });
 
   test('an unsigned package, and the well-signed package of another model', async () => {
@@ -102,5 +112,8 @@ describe('promotion refuses', () => {
 test('a damaged file is not signed', async () => {
   const unsigned = await packageOf('demo');
   flip(unsigned.files[1]?.digest ?? '');
-  await expect(activities.signPackage({ ...context, package: unsigned, name: 'demo' })).rejects.toMatchObject({ type: 'ArtifactRejected', message: expect.stringContaining('File model.onnx') });
+  await expect(activities.signPackage({ ...context, package: unsigned, name: 'demo' })).rejects.toMatchObject({
+    type: 'ArtifactRejected',
+    message: expect.stringContaining('File model.onnx'),
+  });
 });

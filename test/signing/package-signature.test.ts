@@ -24,14 +24,21 @@ beforeAll(async () => {
 /** A bundle by the trusted key over any statement, as an intruder with the key or a faulty signer would make. */
 function signed(statement: unknown): Uint8Array {
   const payload = Buffer.from(JSON.stringify(statement));
-  return writeBundle({ payload, signature: sign('sha256', preAuthenticationEncoding(payload), createPrivateKey(key.privateKeyPem)), keyHint: keyId });
+  return writeBundle({
+    payload,
+    signature: sign('sha256', preAuthenticationEncoding(payload), createPrivateKey(key.privateKeyPem)),
+    keyHint: keyId,
+  });
 }
 const bundleWith = (change: (bundle: ReturnType<typeof JSON.parse>) => void): Uint8Array => {
   const bundle = JSON.parse(Buffer.from(signature).toString());
   change(bundle);
   return Buffer.from(JSON.stringify(bundle));
 };
-const refusal = (message: string | RegExp) => ({ type: 'ArtifactRejected', message: message instanceof RegExp ? expect.stringMatching(message) : expect.stringContaining(message) });
+const refusal = (message: string | RegExp) => ({
+  type: 'ArtifactRejected',
+  message: message instanceof RegExp ? expect.stringMatching(message) : expect.stringContaining(message),
+});
 
 test('a signed package verifies, in any order of its files', async () => {
   expect(await verifier.verify({ files, signature })).toEqual({ keyId, name: 'demo' });
@@ -41,7 +48,9 @@ test('a signed package verifies, in any order of its files', async () => {
 describe('refused by name is', () => {
   test('a changed file, whichever it is', async () => {
     for (const changed of files) {
-      const flipped = files.map((file) => (file === changed ? { ...file, digest: digestOf(Buffer.from(`${contents[file.path]}x`)) } : file));
+      const flipped = files.map((file) =>
+        file === changed ? { ...file, digest: digestOf(Buffer.from(`${contents[file.path]}x`)) } : file,
+      );
       await expect(verifier.verify({ files: flipped, signature })).rejects.toMatchObject(refusal(`File ${changed.path} has the digest`));
     }
   });
@@ -51,7 +60,9 @@ describe('refused by name is', () => {
       const path = `${renamed.path}0`;
       const others = files.map((file) => (file === renamed ? { ...file, path } : file));
       expect(statementOf('demo', others).subject[0].digest).toBeDefined();
-      await expect(verifier.verify({ files: others, signature })).rejects.toMatchObject(refusal(`File ${path} was signed under the name ${renamed.path}`));
+      await expect(verifier.verify({ files: others, signature })).rejects.toMatchObject(
+        refusal(`File ${path} was signed under the name ${renamed.path}`),
+      );
     }
     const kept = files.map((file) => (file.path === 'serving.json' ? { ...file, path: 'serving.json5' } : file));
     expect(statementOf('demo', kept).subject).toEqual(statementOf('demo', files).subject);
@@ -65,18 +76,26 @@ describe('refused by name is', () => {
   test('an extra, a missing and a doubled file', async () => {
     const extra: PackageFile = { path: 'extra.bin', digest: digestOf(Buffer.from('extra')), bytes: 5 };
     await expect(verifier.verify({ files: [...files, extra], signature })).rejects.toMatchObject(refusal('File extra.bin was not signed'));
-    await expect(verifier.verify({ files: files.slice(1), signature })).rejects.toMatchObject(refusal('File serving.json was signed, but the package lacks it'));
-    await expect(verifier.verify({ files: [...files, ...files.slice(0, 1)], signature })).rejects.toMatchObject(refusal('names serving.json twice'));
+    await expect(verifier.verify({ files: files.slice(1), signature })).rejects.toMatchObject(
+      refusal('File serving.json was signed, but the package lacks it'),
+    );
+    await expect(verifier.verify({ files: [...files, ...files.slice(0, 1)], signature })).rejects.toMatchObject(
+      refusal('names serving.json twice'),
+    );
     await expect(verifier.verify({ files: [], signature })).rejects.toMatchObject(refusal('was signed, but the package lacks it'));
   });
 
   test('a signature by a key that is not trusted, and one that only claims a trusted key', async () => {
     const other = newKey();
     const theirs = await createPackageSigner(other.privateKeyPem).sign({ name: 'demo', files });
-    await expect(verifier.verify({ files, signature: theirs })).rejects.toMatchObject(refusal(/signed by key [0-9a-f]{64}, which is not trusted/));
+    await expect(verifier.verify({ files, signature: theirs })).rejects.toMatchObject(
+      refusal(/signed by key [0-9a-f]{64}, which is not trusted/),
+    );
     const claimed = JSON.parse(Buffer.from(theirs).toString());
     claimed.verificationMaterial.publicKey.hint = keyId;
-    await expect(verifier.verify({ files, signature: Buffer.from(JSON.stringify(claimed)) })).rejects.toMatchObject(refusal('does not fit what it signs'));
+    await expect(verifier.verify({ files, signature: Buffer.from(JSON.stringify(claimed)) })).rejects.toMatchObject(
+      refusal('does not fit what it signs'),
+    );
     const both = createPackageVerifier({ trustedKeys: [key.publicKeyPem, other.publicKeyPem] });
     expect(await both.verify({ files, signature: theirs })).toMatchObject({ keyId: signingPublicKey(other.publicKeyPem).keyId });
   });
@@ -88,7 +107,10 @@ test('every flipped bit of a bundle is refused', { timeout: 60_000 }, async () =
     const flipped = Buffer.from(signature);
     flipped[at] = (flipped[at] ?? 0) ^ (1 << (at % 7));
     const text = flipped.toString();
-    const verdict = await verifier.verify({ files, signature: flipped }).then(() => 'passed', (error: { type?: string }) => error.type);
+    const verdict = await verifier.verify({ files, signature: flipped }).then(
+      () => 'passed',
+      (error: { type?: string }) => error.type,
+    );
     if (verdict === 'ArtifactRejected') continue;
     // Two members are not part of what is vouched for: the log entries (there are none) and the empty key id.
     const { tlogEntries, ...rest } = JSON.parse(text).verificationMaterial;
@@ -101,9 +123,15 @@ test('every flipped bit of a bundle is refused', { timeout: 60_000 }, async () =
 
 test('no bytes make the verifier do anything but refuse', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.oneof(fc.uint8Array(), fc.json().map((text) => Buffer.from(text))), async (bytes) => {
-      await expect(verifier.verify({ files, signature: bytes })).rejects.toMatchObject({ type: 'ArtifactRejected' });
-    }),
+    fc.asyncProperty(
+      fc.oneof(
+        fc.uint8Array(),
+        fc.json().map((text) => Buffer.from(text)),
+      ),
+      async (bytes) => {
+        await expect(verifier.verify({ files, signature: bytes })).rejects.toMatchObject({ type: 'ArtifactRejected' });
+      },
+    ),
   );
 });
 
@@ -151,15 +179,20 @@ describe('of bundles, refused is', () => {
 
 describe('not signed is', () => {
   const at = (path: string): PackageFile => ({ path, digest: digestOf(Buffer.from('x')), bytes: 1 });
-  test.each(['', '/etc/passwd', '../x', 'a/../b', 'a//b', './a', 'a\\b', 'c:x', 'a\u0000b', 'model\u202Exnno.txt', 'a\nb', 'A\u0308'])('a file called %j', async (path) => {
-    await expect(signer.sign({ name: 'demo', files: [at(path)] })).rejects.toMatchObject(refusal('no name for a file'));
-  });
+  test.each(['', '/etc/passwd', '../x', 'a/../b', 'a//b', './a', 'a\\b', 'c:x', 'a\u0000b', 'model\u202Exnno.txt', 'a\nb', 'A\u0308'])(
+    'a file called %j',
+    async (path) => {
+      await expect(signer.sign({ name: 'demo', files: [at(path)] })).rejects.toMatchObject(refusal('no name for a file'));
+    },
+  );
 
   test('a package without a name, without files, with a file twice, or with a digest that is none', async () => {
     await expect(signer.sign({ name: '', files })).rejects.toMatchObject(refusal('without a name'));
     await expect(signer.sign({ name: 'demo', files: [] })).rejects.toMatchObject(refusal('no files'));
     await expect(signer.sign({ name: 'demo', files: [at('a'), at('a')] })).rejects.toMatchObject(refusal('a twice'));
-    await expect(signer.sign({ name: 'demo', files: [{ ...at('a'), digest: 'sha256:no' }] })).rejects.toMatchObject(refusal('not an object digest'));
+    await expect(signer.sign({ name: 'demo', files: [{ ...at('a'), digest: 'sha256:no' }] })).rejects.toMatchObject(
+      refusal('not an object digest'),
+    );
   });
 });
 

@@ -13,7 +13,12 @@ const key = newKey();
 
 beforeEach(() => {
   folder = temporaryFolder();
-  at = { folder: join(folder, 'demo'), signature: join(folder, 'demo.sig'), publicKey: join(folder, 'key.pub'), privateKey: join(folder, 'key.pem') };
+  at = {
+    folder: join(folder, 'demo'),
+    signature: join(folder, 'demo.sig'),
+    publicKey: join(folder, 'key.pub'),
+    privateKey: join(folder, 'key.pem'),
+  };
   writeFolder(at.folder, contents);
   writeFileSync(at.publicKey, key.publicKeyPem);
   writeFileSync(at.privateKey, key.privateKeyPem);
@@ -55,13 +60,17 @@ describe('what the reference implementation signs, we', () => {
 
   test('refuse when it left out paths that we did not allow', async () => {
     const signature = referenceSigns({ ...at, to: at.signature, git: true });
-    await expect(verifier.verify({ files: filesOf(contents), signature })).rejects.toMatchObject({ type: 'ArtifactRejected', message: expect.stringContaining('ignore_paths') });
+    await expect(verifier.verify({ files: filesOf(contents), signature })).rejects.toMatchObject({
+      type: 'ArtifactRejected',
+      message: expect.stringContaining('ignore_paths'),
+    });
     const lenient = createPackageVerifier({ trustedKeys: [key.publicKeyPem], ignorePaths: git });
     expect(await lenient.verify({ files: filesOf(contents), signature })).toMatchObject({ name: 'demo' });
   });
 
   test('digest to the same statement', async () => {
-    const payloadOf = (bundle: Uint8Array): unknown => JSON.parse(Buffer.from(JSON.parse(Buffer.from(bundle).toString()).dsseEnvelope.payload, 'base64').toString());
+    const payloadOf = (bundle: Uint8Array): unknown =>
+      JSON.parse(Buffer.from(JSON.parse(Buffer.from(bundle).toString()).dsseEnvelope.payload, 'base64').toString());
     const ours = await createPackageSigner(key.privateKeyPem).sign({ name: 'demo', files: filesOf(contents) });
     expect(payloadOf(ours)).toEqual(payloadOf(referenceSigns({ ...at, to: at.signature, git: false })));
   });

@@ -37,14 +37,17 @@ export function writeFolder(folder: string, of: Readonly<Record<string, string>>
 
 /** Runs a program against the reference implementation, PyPI model-signing. */
 function python(program: string, ...args: string[]): { ok: boolean; said: string } {
-  const { status, stdout, stderr, error } = spawnSync(testPlaces().python, ['-c', `import sys, model_signing\n${program}`, ...args], { encoding: 'utf8' });
+  const { status, stdout, stderr, error } = spawnSync(testPlaces().pythonTest, ['-c', `import sys, model_signing\n${program}`, ...args], {
+    encoding: 'utf8',
+  });
   if (error !== undefined) throw error;
   return { ok: status === 0, said: stdout + stderr };
 }
 
 /** Whether the reference implementation takes this signature for this folder, with its default settings. */
 export function referenceVerifies(input: { folder: string; signature: string; publicKey: string }): { ok: boolean; said: string } {
-  const verify = 'model_signing.verifying.Config().use_elliptic_key_verifier(public_key=sys.argv[1]).verify(sys.argv[2], sys.argv[3])\nprint("verified")';
+  const verify =
+    'model_signing.verifying.Config().use_elliptic_key_verifier(public_key=sys.argv[1]).verify(sys.argv[2], sys.argv[3])\nprint("verified")';
   const answer = python(verify, input.publicKey, input.folder, input.signature);
   return { ok: answer.ok && answer.said.includes('verified'), said: answer.said };
 }
