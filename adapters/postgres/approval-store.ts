@@ -1,15 +1,15 @@
-import { type Kysely, type Selectable, sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { ApprovalDraft, ApprovalStore, JudgedDecision } from '../../activities/registry-ports.js';
 import type { DecideAnswer } from '../../contracts/lifecycle.js';
 import type { ApprovalRequest, Decision, Identity } from '../../domain/approval.js';
 import { PerennialError } from '../../domain/errors.js';
+import { approvalOf, decisionsOf, toRequest } from './approval-queries.js';
 import { appendAudit } from './audit-log.js';
 import { json } from './columns.js';
 import { type Database, type DatabaseTransaction, inTransaction } from './database.js';
 import { enqueueNotice } from './outbox.js';
 import { policyInForce } from './policies.js';
 import { keysOf } from './people.js';
-import type { ApprovalDecisionTable, ApprovalEvidence, ApprovalTable } from './schema.js';
 import { storableText } from './storable.js';
 
 /** Requests for approval and decisions, each under its row's lock. */
@@ -249,58 +249,6 @@ async function noSuchRequest(trx: DatabaseTransaction, model: string, version: s
       ? `nothing of ${model} waits for one`
       : `${pending.map((row) => row.version).join(', ')} ${pending.length === 1 ? 'waits' : 'wait'} for one`;
   return `no approval was asked for ${model} ${version}; ${waiting}`;
-}
-
-/** The request of a version with its decisions, or null when none was made. */
-export async function approvalOf(
-  db: Kysely<Database>,
-  model: string,
-  version: string,
-): Promise<{ request: ApprovalRequest; settledReason: string | null; evidence: ApprovalEvidence } | null> {
-  const row = await db.selectFrom('approvals').selectAll().where('model', '=', model).where('version', '=', version).executeTakeFirst();
-  if (row === undefined) return null;
-  return { request: toRequest(row, await decisionsOf(db, model, version)), settledReason: row.settled_reason, evidence: row.evidence };
-}
-
-function toRequest(row: Selectable<ApprovalTable>, decisions: ApprovalRequest['decisions']): ApprovalRequest {
-  return {
-    model: row.model,
-    version: row.version,
-    risk: row.risk,
-    riskReason: row.risk_reason,
-    requestedBy: row.requested_by,
-    approvers: row.approvers,
-    evidenceDigest: row.evidence_digest,
-    status: row.status,
-    decisions,
-    expiresAtMs: row.expires_at.getTime(),
-  };
-}
-
-async function decisionsOf(db: Kysely<Database>, model: string, version: string): Promise<ApprovalRequest['decisions']> {
-  const rows = await db
-    .selectFrom('approval_decisions')
-    .selectAll()
-    .where('model', '=', model)
-    .where('version', '=', version)
-    .orderBy('id')
-    .execute();
-  return rows.map(toDecision);
-}
-
-function toDecision(row: Selectable<ApprovalDecisionTable>): ApprovalRequest['decisions'][number] {
-  return {
-    version: row.version,
-    decision: row.decision,
-    by: row.decided_by,
-    reason: row.reason,
-    identity: row.identity,
-    atMs: row.decided_at.getTime(),
-    ...(row.ticket === null ? {} : { ticket: row.ticket }),
-    ...(row.evidence_digest === null ? {} : { evidenceDigest: row.evidence_digest }),
-    ...(row.key_id === null ? {} : { keyId: row.key_id }),
-    ...(row.signature === null ? {} : { signature: row.signature }),
-  };
 }
 
 async function wallNow(trx: DatabaseTransaction): Promise<number> {

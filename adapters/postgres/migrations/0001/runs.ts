@@ -93,12 +93,11 @@ export async function createRuns(db: Kysely<unknown>): Promise<void> {
     create table run_metrics (
       model text not null,
       run text not null,
-      purpose text not null,
       name text not null,
       step bigint not null,
       value double precision,
       at timestamptz not null,
-      primary key (model, run, purpose, name, step),
+      primary key (model, run, name, step),
       foreign key (model, run) references runs (model, run)
     );
 
