@@ -23,6 +23,8 @@ export function placesFor(env = process.env) {
     testServer: join(tools, 'bin', 'temporal-test-server'),
     pythonEnvironment: join(tools, 'python'),
     python: join(tools, 'python', 'bin', 'python'),
+    pythonTestEnvironment: join(tools, 'python-test'),
+    pythonTest: join(tools, 'python-test', 'bin', 'python'),
     bikeshare: join(tools, 'data', 'bikeshare', 'Bikeshare.csv'),
     builds: join(tools, 'build'),
     stamps: join(tools, 'stamps'),

@@ -34,7 +34,7 @@ export async function prepareNamespace({ connection, namespace, days = retention
  * @param {{connection: import('@temporalio/client').Connection, namespace: string}} wish
  */
 export async function registerSearchAttributes({ connection, namespace }) {
-  const { customAttributes = {} } = await connection.operatorService.listSearchAttributes({ namespace });
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   const wrong = searchAttributes.filter((name) => name in customAttributes && customAttributes[name] !== KEYWORD);
   if (wrong.length > 0) {
     throw new SetUpFailure({
