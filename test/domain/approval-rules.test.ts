@@ -58,30 +58,29 @@ describe('limited risk', () => {
   });
 });
 
+type Refusal = [given: ApprovalRequest, decision: Decision, context: { identity?: Identity; nowMs?: number }, message: RegExp];
+
 describe('refusals say why and what to do', () => {
-  test.each<[string, ApprovalRequest, Decision, { identity?: Identity; nowMs?: number }, RegExp]>([
-    ['the wrong version', request(), yes('ana', { version: '1.0.0' }), {}, /1\.0\.0 does not wait for approval; 1\.0\.1 does/],
+  test.each<[string, Refusal]>([
+    ['the wrong version', [request(), yes('ana', { version: '1.0.0' }), {}, /1\.0\.0 does not wait for approval; 1\.0\.1 does/]],
     [
       'the second try',
-      after(request({ status: 'approved' }), 'ben'),
-      yes('ana'),
-      {},
-      /is approved already \(approved by ben at 1970-01-01 00:00 UTC\)/,
+      [after(request({ status: 'approved' }), 'ben'), yes('ana'), {}, /is approved already \(approved by ben at 1970-01-01 00:00 UTC\)/],
     ],
-    ['one that expired', request(), yes('ana'), { nowMs: 1000 }, /expired at .*Start a new run/],
-    ['one that was marked expired', request({ status: 'expired' }), yes('ana'), {}, /is expired already/],
-    ['a superseded one', request({ status: 'superseded' }), yes('ana'), {}, /is superseded already/],
-    ['other evidence', request(), yes('ana', { evidenceDigest: 'sha256:x' }), {}, /Show the version again/],
-    ['no approver', request(), yes('eve'), {}, /eve is no approver .*: approvers are ana, ben\. Ask one of them/],
-    ['nobody named', request({ approvers: [] }), yes('eve'), {}, /nobody is named\. Name approvers in the policy/],
-    ['the requester on high risk', request({ risk: 'high', requestedBy: 'ana' }), yes('ana'), {}, /ana asked for .* and cannot approve/],
-    ['the same person twice', after(request({ risk: 'high' }), 'ana'), yes('ana'), {}, /ana has decided .* already/],
-    ['unsigned on high risk', request({ risk: 'high' }), yes('ana'), { identity: 'claimed' }, /only when signed with a registered key/],
-    ['a rejection unsigned on high risk', request({ risk: 'high' }), no('ana'), { identity: 'claimed' }, /only when signed/],
-    ['the policy on limited risk', request(), yes('policy'), { identity: 'automatic' }, /a person decides/],
-    ['the policy on high risk', request({ risk: 'high' }), yes('ana'), { identity: 'automatic' }, /a person decides/],
-    ['a time that is none', request(), yes('ana'), { nowMs: NaN }, /expired/],
-  ])('%s', (_name, given, decision, context, message) => {
+    ['one that expired', [request(), yes('ana'), { nowMs: 1000 }, /expired at .*Start a new run/]],
+    ['one that was marked expired', [request({ status: 'expired' }), yes('ana'), {}, /is expired already/]],
+    ['a superseded one', [request({ status: 'superseded' }), yes('ana'), {}, /is superseded already/]],
+    ['other evidence', [request(), yes('ana', { evidenceDigest: 'sha256:x' }), {}, /Show the version again/]],
+    ['no approver', [request(), yes('eve'), {}, /eve is no approver .*: approvers are ana, ben\. Ask one of them/]],
+    ['nobody named', [request({ approvers: [] }), yes('eve'), {}, /nobody is named\. Name approvers in the policy/]],
+    ['the requester on high risk', [request({ risk: 'high', requestedBy: 'ana' }), yes('ana'), {}, /ana asked for .* and cannot approve/]],
+    ['the same person twice', [after(request({ risk: 'high' }), 'ana'), yes('ana'), {}, /ana has decided .* already/]],
+    ['unsigned on high risk', [request({ risk: 'high' }), yes('ana'), { identity: 'claimed' }, /only when signed with a registered key/]],
+    ['a rejection unsigned on high risk', [request({ risk: 'high' }), no('ana'), { identity: 'claimed' }, /only when signed/]],
+    ['the policy on limited risk', [request(), yes('policy'), { identity: 'automatic' }, /a person decides/]],
+    ['the policy on high risk', [request({ risk: 'high' }), yes('ana'), { identity: 'automatic' }, /a person decides/]],
+    ['a time that is none', [request(), yes('ana'), { nowMs: NaN }, /expired/]],
+  ])('%s', (_name, [given, decision, context, message]) => {
     const effect = judge(given, decision, context);
     expect(effect.kind).toBe('refused');
     expect(effect.kind === 'refused' && effect.reason).toMatch(message);
@@ -129,9 +128,8 @@ describe('high risk', () => {
       fc.property(
         fc.constantFrom<Risk>('low', 'limited', 'high'),
         approverSets,
-        people,
-        fc.array(attempt, { maxLength: 12 }),
-        (risk, approvers, requestedBy, attempts) => {
+        fc.tuple(people, fc.array(attempt, { maxLength: 12 })),
+        (risk, approvers, [requestedBy, attempts]) => {
           let state = request({ risk, approvers, requestedBy });
           const signedYes = new Set<string>();
           for (const { nowMs, identity, ...told } of attempts) {
