@@ -103,6 +103,8 @@ export type EvaluationReport = {
     readonly rows: number;
     readonly fromMs: number;
     readonly toMs: number;
+    /** Why the champion has no figures (`value: null`), when it could not be run on these rows. */
+    readonly note?: string;
   } | null;
   readonly residualsByHour: readonly {
     readonly hour: number;

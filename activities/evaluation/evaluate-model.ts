@@ -1,0 +1,100 @@
+import type { EvaluationReport, FeatureSet } from '../../contracts/activities.js';
+import type { ObjectRef, PackageRef } from '../../contracts/artifacts.js';
+import { canonicalJson } from '../../domain/json.js';
+import { computeMetrics, residualsByHour } from '../../domain/metric-computation.js';
+import type { ModelDefinition } from '../../domain/model-definition.js';
+import { withScratch } from '../data/data-deps.js';
+import type { TableSession } from '../ports.js';
+import { championRows } from './champion-rows.js';
+import { type EvaluationDeps, type FeatureRows, packageFile, readFeatures, servingSpec } from './evaluation-deps.js';
+import { loadOnnx, singleRowP95Ms } from './onnx-model.js';
+import { readOnnxStructure } from './onnx-structure.js';
+
+export type EvaluateInput = {
+  readonly definition: ModelDefinition;
+  readonly onnx: ObjectRef;
+  readonly holdout: FeatureSet;
+  readonly champion: { readonly version: string; readonly package: PackageRef; readonly trainedToMs: number } | null;
+};
+
+const latencyRuns = 500;
+
+/** Runs the candidate's ONNX file (and the champion's) over the held-out rows, and stores `evaluation.json`. */
+export async function evaluateModel(deps: EvaluationDeps, input: EvaluateInput): Promise<EvaluationReport> {
+  const { definition, onnx, holdout } = input;
+  const bytes = await deps.objects.get(onnx.digest);
+  readOnnxStructure(bytes);
+  return withScratch(deps, [], async (scratch) => {
+    const rows = await readFeatures(deps, { features: holdout, eventTime: definition.eventTime }, scratch);
+    const model = await loadOnnx(bytes, definition.serving.output);
+    try {
+      const predicted = await model.predict(rows.matrix, rows.width);
+      const figures = {
+        metrics: computeMetrics(definition.metrics, { actual: rows.actual, predicted }),
+        champion: await compareWithChampion(deps, input, { scratch, rows, predicted }),
+        residualsByHour: residualsByHour(rows.timesMs, rows.actual, predicted),
+        latencyP95Ms: await singleRowP95Ms(model, rows.matrix, { width: rows.width, runs: latencyRuns }),
+        rows: holdout.rows,
+        fromMs: holdout.fromMs,
+        toMs: holdout.toMs,
+      };
+      const report = { model: definition.name, target: definition.target, onnx: onnx.digest, holdout: holdout.object.digest, ...figures };
+      return { ...figures, object: await deps.objects.put(Buffer.from(canonicalJson(report)), 'application/json') };
+    } finally {
+      await model.close();
+    }
+  });
+}
+
+type Measured = {
+  readonly scratch: { folder: string; session: TableSession };
+  readonly rows: FeatureRows;
+  readonly predicted: Float64Array;
+};
+
+/** Both on the held-out rows at or after the end of the champion's training; null without a champion or without such rows. */
+async function compareWithChampion(
+  deps: EvaluationDeps,
+  { definition, holdout, champion }: EvaluateInput,
+  { scratch, rows, predicted }: Measured,
+): Promise<EvaluationReport['champion']> {
+  if (champion === null) return null;
+  const first = rows.timesMs.findIndex((timeMs) => timeMs >= champion.trainedToMs);
+  if (first < 0) return null;
+  const spec = await servingSpec(deps, champion.package);
+  const features = await championRows(deps, { spec, definition, holdout, rows }, scratch);
+  const actual = rows.actual.subarray(first);
+  const theirs =
+    features.kind === 'rows'
+      ? (await predictAs(deps, { champion, spec, matrix: features.matrix })).subarray(first)
+      : new Float64Array(actual.length).fill(NaN);
+  return {
+    version: champion.version,
+    metrics: computeMetrics(definition.metrics, { actual, predicted: theirs }),
+    candidateMetrics: computeMetrics(definition.metrics, { actual, predicted: predicted.subarray(first) }),
+    rows: actual.length,
+    fromMs: rows.timesMs[first]!,
+    toMs: holdout.toMs,
+    ...(features.kind === 'absent' ? { note: `${champion.version} could not be run on these rows: ${features.reason}` } : {}),
+  };
+}
+
+async function predictAs(
+  deps: EvaluationDeps,
+  {
+    champion,
+    spec,
+    matrix,
+  }: {
+    champion: { package: PackageRef };
+    spec: { features: readonly unknown[]; output: { min?: number; max?: number } };
+    matrix: Float32Array;
+  },
+): Promise<Float64Array> {
+  const model = await loadOnnx(await packageFile(deps, champion.package, 'model.onnx'), spec.output);
+  try {
+    return await model.predict(matrix, spec.features.length);
+  } finally {
+    await model.close();
+  }
+}
