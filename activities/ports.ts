@@ -86,7 +86,8 @@ export type JobState =
   | { readonly status: 'absent' }
   | { readonly status: 'running'; readonly lastSignMs: number }
   | { readonly status: 'completed'; readonly folder: string }
-  | { readonly status: 'failed'; readonly reason: string; readonly lastLines: readonly string[] };
+  /** `kind` says whose fault it is: what the trainer says of itself, or `killed`, `stopped`, `crash`. */
+  | { readonly status: 'failed'; readonly reason: string; readonly lastLines: readonly string[]; readonly kind?: string };
 export type Compute = {
   describe(name: string): Promise<JobState>;
   start(spec: JobSpec): Promise<void>;
@@ -94,6 +95,8 @@ export type Compute = {
   events(name: string, offset: number): Promise<{ events: JobEvent[]; next: number }>;
   /** Ends it and waits until it is gone. */
   stop(name: string): Promise<void>;
+  /** The job's results are stored: what it kept for itself may go. */
+  release?(name: string): Promise<void>;
 };
 
 /** Live measurements from the captures of all gateways. Times are model (event) time, half-open. */
