@@ -142,7 +142,7 @@ test('nothing passes without a finite figure over enough rows', () => {
   });
   const some = fc.array(metric, { maxLength: 2 });
   fc.assert(
-    fc.property(some, some, some, figure, (candidate, theirs, ours, latencyP95Ms) => {
+    fc.property(fc.tuple(some, some, some), figure, ([candidate, theirs, ours], latencyP95Ms) => {
       const given: GateEvidence = { candidate, champion: { version: '1', metrics: theirs, candidateMetrics: ours }, latencyP95Ms };
       const { results, refused } = judgeGates(
         [gate, { ...gate, kind: 'minimum', limit: 0 }, against, { kind: 'latency', maxP95Ms: 100 }],

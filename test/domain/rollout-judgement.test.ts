@@ -264,6 +264,9 @@ describe('error rate', () => {
     expect(rate(1, 1)).toBe('hold');
     expect(rate(20, 1)).toBe('hold');
     expect(rate(60, 1)).toBe('hold');
+    const strict = { ...limits, maxErrorRate: 0.00001 };
+    expect(outcomeOf(look({ challenger: variant({ requests: 20, errors: 1 }), limits: strict }), 'errorRate')?.outcome).toBe('hold');
+    expect(outcomeOf(look({ challenger: variant({ requests: 20, errors: 2 }), limits: strict }), 'errorRate')?.outcome).toBe('failed');
   });
 
   test('errors within the limit pass once shown, and are not shown before', () => {

@@ -76,13 +76,13 @@ describe('the beta distribution', () => {
 
 describe('Clopper-Pearson', () => {
   // R's binom.test().
-  test.each([
-    [1, 20, 0.0012650895, 0.2487327631],
-    [5, 20, 0.0865714691, 0.4910458822],
-    [10, 100, 0.0490046896, 0.1762225598],
-    [0, 20, 0, 0.1684334714],
-    [20, 20, 0.8315665286, 1],
-  ])('%i of %i', (events, trials, lower, upper) => {
+  test.each<[number, number, [number, number]]>([
+    [1, 20, [0.0012650895, 0.2487327631]],
+    [5, 20, [0.0865714691, 0.4910458822]],
+    [10, 100, [0.0490046896, 0.1762225598]],
+    [0, 20, [0, 0.1684334714]],
+    [20, 20, [0.8315665286, 1]],
+  ])('%i of %i', (events, trials, [lower, upper]) => {
     const interval = clopperPearson({ events, trials }, 0.025);
     expect(interval?.lower).toBeCloseTo(lower, 6);
     expect(interval?.upper).toBeCloseTo(upper, 6);
