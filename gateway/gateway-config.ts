@@ -1,0 +1,79 @@
+/** Settings of one gateway process. Times in milliseconds, sizes in bytes unless the name says rows. */
+export type GatewayConfig = {
+  /** Name of this process in leases and acknowledgements; another one at each start. */
+  readonly id: string;
+  readonly host: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  /** Address under which others reach this gateway, when it is not the one that it listens on. */
+  readonly publicUrl: string | null;
+  /** Folder for the last good state and the packages by digest. */
+  readonly folder: string;
+  /** Program of the inference thread; by default the one beside the gateway's own code. */
+  readonly inferenceThread: string | null;
+  readonly maxBodyBytes: number;
+  readonly maxJsonDepth: number;
+  readonly maxRows: number;
+  /** A model whose run takes longer than this when warmed up runs in a thread of its own. */
+  readonly inPlaceMaxMs: number;
+  /** Most rows of one run. */
+  readonly maxBatchRows: number;
+  /** Requests that may wait for one version; more are answered 503. */
+  readonly maxWaiting: number;
+  /** How long a request waits for a version before it is given up. */
+  readonly answerLimitMs: number;
+  /** How long a request waits for a challenger before the champion answers instead. */
+  readonly challengerLimitMs: number;
+  /** Requests that wait for the shadow; more are shed. */
+  readonly maxShadowWaiting: number;
+  /** A copy older than this is shed before the shadow sees it. */
+  readonly shadowLimitMs: number;
+  readonly captureEveryMs: number;
+  readonly captureBatchRows: number;
+  /** Captures kept in memory while the store is slow or away; more are dropped and counted. */
+  readonly maxCaptures: number;
+  /** How long a model may take to load and answer its first runs. */
+  readonly loadLimitMs: number;
+  readonly leaseEveryMs: number;
+  readonly leaseTtlMs: number;
+  readonly followEveryMs: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** How long `stop` waits for requests and captures. */
+  readonly drainLimitMs: number;
+};
+
+/** Where a gateway listens and keeps its files; everything else has a default. */
+export type GatewaySettings = Pick<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> & Partial<GatewayConfig>;
+
+const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
+  publicUrl: null,
+  inferenceThread: null,
+  maxBodyBytes: 64 * 1024 * 1024,
+  maxJsonDepth: 100,
+  maxRows: 100_000,
+  inPlaceMaxMs: 0.3,
+  maxBatchRows: 256,
+  maxWaiting: 1_000,
+  answerLimitMs: 30_000,
+  challengerLimitMs: 500,
+  maxShadowWaiting: 1_000,
+  shadowLimitMs: 1_000,
+  captureEveryMs: 100,
+  captureBatchRows: 500,
+  maxCaptures: 100_000,
+  loadLimitMs: 60_000,
+  leaseEveryMs: 1_000,
+  leaseTtlMs: 5_000,
+  followEveryMs: 1_000,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  keepAliveTimeoutMs: 65_000,
+  drainLimitMs: 10_000,
+};
+
+/** Fills in the defaults. */
+export function gatewayConfig(settings: GatewaySettings): GatewayConfig {
+  return { ...defaults, ...settings };
+}

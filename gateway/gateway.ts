@@ -1,0 +1,167 @@
+import type { IncomingMessage } from 'node:http';
+import { mkdir } from 'node:fs/promises';
+import type { CaptureStore, ObjectStore, OutcomeStore, PackageVerifier, RouteSource } from '../activities/ports.js';
+import { CaptureBuffer } from './capture-buffer.js';
+import { readEndpoint } from './endpoint.js';
+import type { Endpoint } from './endpoint.js';
+import type { GatewaySettings } from './gateway-config.js';
+import { gatewayConfig } from './gateway-config.js';
+import { hostVersion } from './hosted-version.js';
+import { httpServer } from './http-server.js';
+import { infer } from './infer-endpoint.js';
+import { postLabels } from './label-endpoint.js';
+import type { Log } from './log.js';
+import { reasonOf } from './log.js';
+import { modelList, modelMetadata, modelReadiness, modelRoute, readiness, serverMetadata } from './metadata.js';
+import { gatewayMetrics } from './metrics.js';
+import { OutcomeCache } from './outcome-cache.js';
+import { Predictor } from './predictor.js';
+import { RegistryLink } from './registry-link.js';
+import type { Reply } from './reply.js';
+import { errorReply, json, requestErrorOf } from './reply.js';
+import { RequestError } from './request-error.js';
+import { readBody } from './request-body.js';
+import { RouteFollower } from './route-follower.js';
+import { RoutingTable } from './routing-table.js';
+import { invocationError, invoke } from './sagemaker-endpoint.js';
+import { Shadow } from './shadow.js';
+
+export type GatewayDeps = {
+  readonly routes: RouteSource;
+  readonly captures: CaptureStore;
+  readonly outcomes: OutcomeStore;
+  readonly objects: ObjectStore;
+  readonly verifier: PackageVerifier;
+  readonly config: GatewaySettings;
+  /** Takes the gateway's log lines; by default they go nowhere. */
+  readonly log?: Log;
+};
+
+export type Gateway = {
+  /** Loads what the registry (or the last good state) says, then listens. `Conflict` when the port is taken. */
+  start(): Promise<void>;
+  /** Drains: finishes the requests at work, stores the captures, drops the lease, releases the models. */
+  stop(): Promise<void>;
+  /** Where it listens; empty before `start`. */
+  readonly url: string;
+};
+
+/** The online inference server of this platform. One a process. */
+export function createGateway(deps: GatewayDeps): Gateway {
+  const config = gatewayConfig(deps.config);
+  const log: Log = deps.log ?? (() => undefined);
+  const tables = new RoutingTable();
+  const outcomes = new OutcomeCache(deps.outcomes);
+  const captures = new CaptureBuffer(deps.captures, {
+    everyMs: config.captureEveryMs,
+    batchRows: config.captureBatchRows,
+    maxRows: config.maxCaptures,
+  });
+  const metrics = gatewayMetrics({
+    capturesWaiting: () => captures.waiting,
+    capturesDropped: () => captures.dropped,
+    capturesWritten: () => captures.written,
+  });
+  const shadow = new Shadow({ outcomes, captures, metrics, config });
+  const predictor = new Predictor({ tables, outcomes, captures, metrics, shadow, config });
+  const source = { objects: deps.objects, verifier: deps.verifier, folder: config.folder };
+  const follower = new RouteFollower({
+    routes: deps.routes,
+    tables,
+    outcomes,
+    config,
+    log,
+    host: (servable) => hostVersion({ source, metrics, config }, servable),
+  });
+  const link = new RegistryLink({ routes: deps.routes, follower, config, log });
+  const { maxJsonDepth } = config;
+  let url = '';
+  let draining = false;
+
+  const answer = async (endpoint: Endpoint, request: IncomingMessage, arrivedMs: number): Promise<Reply> => {
+    const body = (): Promise<Buffer> => readBody(request, config.maxBodyBytes);
+    const { headers } = request;
+    switch (endpoint.kind) {
+      case 'infer':
+        return infer({ predictor, maxJsonDepth }, { ...endpoint, headers, body: await body(), arrivedMs });
+      case 'invocations':
+        return invoke({ predictor, tables, maxJsonDepth }, { ...endpoint, headers, body: await body(), arrivedMs });
+      case 'labels': {
+        const received = await body();
+        tables.need(endpoint.model);
+        return postLabels(
+          { store: deps.captures, captures, outcomes, maxJsonDepth, flushLimitMs: config.drainLimitMs },
+          { model: endpoint.model, body: received },
+        );
+      }
+      case 'flush':
+        await body();
+        await captures.flush(config.drainLimitMs);
+        return json(200, { written: captures.written, dropped: captures.dropped, waiting: captures.waiting });
+      case 'server':
+        return serverMetadata();
+      case 'live':
+        return json(200, { live: true });
+      case 'ready':
+        return readiness(follower.ready && !draining);
+      case 'models':
+        return modelList(tables);
+      case 'model':
+        return modelMetadata(tables, endpoint);
+      case 'modelReady':
+        return modelReadiness(tables, endpoint);
+      case 'route':
+        return modelRoute(tables, endpoint.model);
+      case 'metrics':
+        return { status: 200, contentType: metrics.contentType, body: await metrics.text() };
+    }
+  };
+
+  const handle = async (request: IncomingMessage): Promise<Reply> => {
+    const arrivedMs = performance.now();
+    const path = request.url ?? '/';
+    try {
+      return await answer(readEndpoint(request.method ?? 'GET', path), request, arrivedMs);
+    } catch (error) {
+      // What was not read of the body is thrown away, so that the connection can carry the next request.
+      if (!request.complete) request.resume();
+      let told = requestErrorOf(error);
+      // A model that is not known before the routes were read may well be there in a moment.
+      if (told.kind === 'notFound' && !follower.ready) told = new RequestError('notReady', 'the gateway is still loading its models');
+      if (told.kind === 'internal')
+        log({
+          level: 'error',
+          event: 'requestFailed',
+          path: path.slice(0, 200),
+          reason: error instanceof Error ? error.stack : reasonOf(error),
+        });
+      return path.startsWith('/endpoints/') ? invocationError(told) : errorReply(told);
+    }
+  };
+  const server = httpServer(config, handle);
+
+  return {
+    get url() {
+      return url;
+    },
+    async start() {
+      await mkdir(config.folder, { recursive: true });
+      url = await server.listen();
+      await link.open(config.publicUrl ?? url);
+      log({ level: 'info', event: 'listening', url, models: tables.models });
+    },
+    async stop() {
+      draining = true;
+      await link.close();
+      await server.close(config.drainLimitMs);
+      await shadow.drain(config.shadowLimitMs);
+      await captures
+        .flush(config.drainLimitMs)
+        .catch((error: unknown) => log({ level: 'error', event: 'capturesLost', count: captures.waiting, reason: reasonOf(error) }));
+      captures.close();
+      for (const model of tables.models) tables.remove(model);
+      metrics.clear();
+      log({ level: 'info', event: 'stopped' });
+    },
+  };
+}

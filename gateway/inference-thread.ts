@@ -1,0 +1,47 @@
+/**
+ * Program of a thread that holds one model. It imports nothing but Node's own modules by name, so that it can be started
+ * from any place; ONNX Runtime is found from where the gateway's code is.
+ */
+import { createRequire } from 'node:module';
+import { parentPort, workerData } from 'node:worker_threads';
+import type * as OnnxRuntime from 'onnxruntime-node';
+import type { Tensor, TensorMeta } from './tensors.js';
+import type { ThreadAnswer, ThreadCall, ThreadData } from './thread-messages.js';
+
+const { model, requireFrom, sessionOptions } = workerData as ThreadData;
+const ort = createRequire(requireFrom)('onnxruntime-node') as typeof OnnxRuntime;
+const port = parentPort!;
+
+const answer = (message: ThreadAnswer): void => port.postMessage(message);
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+function tensorMeta(meta: OnnxRuntime.InferenceSession.ValueMetadata): TensorMeta {
+  if (!meta.isTensor) return { name: meta.name, type: 'non-tensor', shape: [] };
+  return { name: meta.name, type: meta.type, shape: meta.shape.map((dim) => (typeof dim === 'number' ? dim : -1)) };
+}
+
+async function run(session: OnnxRuntime.InferenceSession, call: ThreadCall): Promise<void> {
+  try {
+    const feeds: Record<string, OnnxRuntime.Tensor> = {};
+    for (const [name, tensor] of Object.entries(call.feeds))
+      feeds[name] = new ort.Tensor(tensor.type as 'float32', tensor.data as Float32Array, tensor.dims);
+    const startedMs = performance.now();
+    const answered = await session.run(feeds);
+    const ms = performance.now() - startedMs;
+    const outputs: Record<string, Tensor> = {};
+    for (const [name, tensor] of Object.entries(answered)) {
+      outputs[name] = { type: tensor.type as Tensor['type'], dims: tensor.dims, data: tensor.data as Tensor['data'] };
+    }
+    answer({ kind: 'done', id: call.id, outputs, ms });
+  } catch (error) {
+    answer({ kind: 'failed', id: call.id, reason: reasonOf(error) });
+  }
+}
+
+try {
+  const session = await ort.InferenceSession.create(model, sessionOptions);
+  port.on('message', (call: ThreadCall) => void run(session, call));
+  answer({ kind: 'ready', inputs: session.inputMetadata.map(tensorMeta), outputs: session.outputMetadata.map(tensorMeta) });
+} catch (error) {
+  answer({ kind: 'refused', reason: reasonOf(error) });
+}

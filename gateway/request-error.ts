@@ -1,0 +1,54 @@
+/**
+ * What went wrong with a request, as counted in `model_prediction_errors_total{error_type}`.
+ * Names are wire format: they stand in captures too.
+ */
+export type RequestErrorKind =
+  | 'invalidRequest'
+  | 'notFound'
+  | 'methodNotAllowed'
+  | 'unsupported'
+  | 'notReady'
+  | 'overloaded'
+  | 'timeout'
+  | 'inferenceFailed'
+  | 'notFinite'
+  | 'internal';
+
+const statusOf: Record<RequestErrorKind, number> = {
+  invalidRequest: 400,
+  notFound: 404,
+  methodNotAllowed: 405,
+  unsupported: 415,
+  notReady: 503,
+  overloaded: 503,
+  timeout: 504,
+  inferenceFailed: 500,
+  notFinite: 500,
+  internal: 500,
+};
+
+/** A request that gets no prediction. The message goes to the caller: it names the place and what was expected. */
+export class RequestError extends Error {
+  readonly kind: RequestErrorKind;
+
+  constructor(kind: RequestErrorKind, message: string) {
+    super(message);
+    this.name = 'RequestError';
+    this.kind = kind;
+  }
+
+  /** HTTP status of the Open Inference Protocol answer. */
+  get status(): number {
+    return statusOf[this.kind];
+  }
+
+  /** Whether the version failed and not the request: then another version may still answer. */
+  get isVersionFault(): boolean {
+    return this.kind === 'inferenceFailed' || this.kind === 'notFinite' || this.kind === 'timeout' || this.kind === 'overloaded';
+  }
+}
+
+/** The error of a request that breaks the protocol or the signature. */
+export function invalid(message: string): RequestError {
+  return new RequestError('invalidRequest', message);
+}

@@ -1,0 +1,117 @@
+import { Worker } from 'node:worker_threads';
+import type { Runner } from './runner.js';
+import { sessionOptions } from './runner.js';
+import type { NamedTensors, TensorMeta } from './tensors.js';
+import type { ThreadAnswer, ThreadCall, ThreadData } from './thread-messages.js';
+
+type Waiting = { resolve(outputs: NamedTensors): void; reject(reason: Error): void };
+
+/** A model in a thread of its own, and how long its last run took there. */
+export type ThreadRunner = Runner & { readonly lastRunMs: number };
+
+/**
+ * Loads a model in a thread of its own; the event loop stays free while it computes. When the thread dies, the runs that
+ * wait are rejected and the next run starts another thread. Rejects with ONNX Runtime's reason when the model cannot be
+ * loaded, or when that takes longer than `limitMs`.
+ */
+export async function loadInThread(input: { model: Uint8Array; program: string; limitMs: number }): Promise<ThreadRunner> {
+  let lastRunMs = 0;
+  let current: Promise<Thread> | undefined;
+  let released = false;
+  const open = (): Promise<Thread> => {
+    const opening = startThread({ ...input, onRun: (ms) => (lastRunMs = ms), onEnd: () => current === opening && (current = undefined) });
+    return opening;
+  };
+  current = open();
+  const first = await current;
+  return {
+    placement: 'thread',
+    inputs: first.inputs,
+    outputs: first.outputs,
+    get lastRunMs() {
+      return lastRunMs;
+    },
+    async run(feeds) {
+      if (released) throw new Error('the version was taken out of service');
+      current ??= open();
+      return (await current).run(feeds);
+    },
+    async release() {
+      released = true;
+      const thread = await current?.catch(() => undefined);
+      await thread?.stop();
+    },
+  };
+}
+
+type Thread = {
+  readonly inputs: readonly TensorMeta[];
+  readonly outputs: readonly TensorMeta[];
+  run(feeds: NamedTensors): Promise<NamedTensors>;
+  stop(): Promise<void>;
+};
+
+function startThread(input: {
+  model: Uint8Array;
+  program: string;
+  limitMs: number;
+  onRun(ms: number): void;
+  onEnd(): void;
+}): Promise<Thread> {
+  const workerData: ThreadData = { model: input.model, requireFrom: import.meta.url, sessionOptions };
+  const worker = new Worker(input.program, { workerData, execArgv: [] });
+  const waiting = new Map<number, Waiting>();
+  let next = 0;
+  return new Promise((resolve, reject) => {
+    const end = (reason: Error): void => {
+      clearTimeout(limit);
+      input.onEnd();
+      reject(reason);
+      for (const run of waiting.values()) run.reject(reason);
+      waiting.clear();
+    };
+    const limit = setTimeout(() => {
+      end(new Error(`the model was not loaded within ${input.limitMs} ms`));
+      void worker.terminate();
+    }, input.limitMs);
+    const thread = (meta: { inputs: readonly TensorMeta[]; outputs: readonly TensorMeta[] }): Thread => ({
+      ...meta,
+      run: (feeds) =>
+        new Promise((done, failed) => {
+          const id = next++;
+          waiting.set(id, { resolve: done, reject: failed });
+          const call: ThreadCall = { id, feeds };
+          worker.postMessage(call);
+        }),
+      async stop() {
+        await worker.terminate();
+      },
+    });
+    worker.on('message', (message: ThreadAnswer) => {
+      switch (message.kind) {
+        case 'ready':
+          clearTimeout(limit);
+          worker.unref();
+          resolve(thread(message));
+          return;
+        case 'refused':
+          end(new Error(message.reason));
+          void worker.terminate();
+          return;
+        case 'done':
+          input.onRun(message.ms);
+          settle(message.id)?.resolve(message.outputs);
+          return;
+        case 'failed':
+          settle(message.id)?.reject(new Error(message.reason));
+      }
+    });
+    const settle = (id: number): Waiting | undefined => {
+      const run = waiting.get(id);
+      waiting.delete(id);
+      return run;
+    };
+    worker.on('error', (error) => end(error instanceof Error ? error : new Error(String(error))));
+    worker.on('exit', (code) => end(new Error(`the model's thread ended with code ${code}`)));
+  });
+}
