@@ -47,5 +47,7 @@ function tellingLine(text, pattern) {
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  return (lines.findLast((line) => pattern.test(line)) ?? lines.at(-1) ?? 'no message').slice(0, 240).replace(/\.$/, '');
+  // npm says what is wrong first and where its log is last; the others end with what is wrong.
+  const npmLine = lines.find((line) => /^npm error (?!code|errno|syscall|A complete log)\S/.test(line));
+  return (npmLine ?? lines.findLast((line) => pattern.test(line)) ?? lines.at(-1) ?? 'no message').slice(0, 240).replace(/\.$/, '');
 }

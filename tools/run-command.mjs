@@ -13,7 +13,7 @@ export class CommandFailure extends Error {
   }
 }
 
-const KEPT_LINES = 60;
+const KEPT_LINES = 300;
 
 /**
  * Runs commands of one set-up. Each has a process group of its own that is written down, so that
