@@ -6,10 +6,11 @@ export const entryPoints = Object.freeze([
   'workers/lifecycle.worker.ts',
   'workers/cpu.worker.ts',
   'workers/gpu.worker.ts',
-  'workers/gateway.worker.ts',
-  'workers/api.worker.ts',
+  'workers/gateway.ts',
+  'workers/api.ts',
+  'gateway/inference-thread.ts',
   'clients/cli/main.ts',
-  'clients/rehearsal/main.ts',
+  'clients/rehearsal/driver-main.ts',
 ]);
 
 /** The only entry of the workflow bundle, and the name of its output. */
@@ -17,7 +18,7 @@ export const workflowEntry = 'workflows/index.ts';
 export const workflowBundle = 'workflow-bundle.js';
 
 /** Modules with interceptors that go into the workflow bundle; the same ones that the workers name. */
-export const workflowInterceptors = Object.freeze(/** @type {string[]} */ ([]));
+export const workflowInterceptors = Object.freeze(['@temporalio/interceptors-opentelemetry/lib/workflow-interceptors']);
 
 /** What the bundles are made of. */
 export const sourceFolders = Object.freeze([

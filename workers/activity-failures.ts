@@ -26,7 +26,13 @@ export function withWireFailures<T extends object>(activities: T): T {
 function wireFailure(error: unknown): unknown {
   if (error instanceof TemporalFailure || error instanceof CancelledFailure || error instanceof CompleteAsyncError) return error;
   if (error instanceof PerennialError) {
-    return ApplicationFailure.create({ message: error.message, type: error.type, nonRetryable: !error.retryable, details: [error.details], cause: error });
+    return ApplicationFailure.create({
+      message: error.message,
+      type: error.type,
+      nonRetryable: !error.retryable,
+      details: [error.details],
+      cause: error,
+    });
   }
   return error;
 }

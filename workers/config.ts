@@ -21,13 +21,16 @@ export type Config = {
   readonly cpuSlots: number;
   readonly gpuSlots: number;
   readonly keysFolder: string;
-  readonly tokenFile: string;
-  /** API token given by variable; else the file's. */
+  /** PEM files of the keys whose package signatures count; empty: the key in `keysFolder`. */
+  readonly trustedKeyFiles: readonly string[];
+  /** Whether the CPU worker polls the queue `gpu` too, where there is no GPU worker. */
+  readonly pollGpu: boolean;
+  readonly gatewayUrl: string | null;
+  /** API token given by variable; else that of the file `token` in the home. */
   readonly token: string | null;
   readonly slackWebhook: string | null;
   readonly codeRevision: string;
   readonly otlpEndpoint: string | null;
-  readonly drivenClock: string | null;
 };
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -60,12 +63,13 @@ export function readConfig(env: Environment): Config {
     cpuSlots: count(env, 'PERENNIAL_CPU_SLOTS', availableParallelism()),
     gpuSlots: count(env, 'PERENNIAL_GPU_SLOTS', 1),
     keysFolder: resolve(env['PERENNIAL_KEYS'] ?? join(home, 'keys')),
-    tokenFile: join(home, 'token'),
+    trustedKeyFiles: (env['PERENNIAL_TRUSTED_KEYS'] ?? '').split(',').filter((file) => file !== ''),
+    pollGpu: env['PERENNIAL_POLL_GPU'] === '1',
+    gatewayUrl: env['PERENNIAL_GATEWAY_URL'] ?? null,
     token: env['PERENNIAL_TOKEN'] ?? null,
     slackWebhook: env['PERENNIAL_SLACK_WEBHOOK'] ?? null,
     codeRevision: env['PERENNIAL_CODE_REVISION'] ?? 'unknown',
     otlpEndpoint: env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? null,
-    drivenClock: env['PERENNIAL_DRIVEN_CLOCK'] ?? null,
   };
 }
 
@@ -79,7 +83,8 @@ function port(env: Environment, name: string, fallback: number): number {
   const value = env[name];
   if (value === undefined) return fallback;
   const number = Number(value);
-  if (!Number.isInteger(number) || number < 0 || number > 65_535) throw new PerennialError('DataInvalid', `${name}=${value}: expected a port from 0 to 65535`);
+  if (!Number.isInteger(number) || number < 0 || number > 65_535)
+    throw new PerennialError('DataInvalid', `${name}=${value}: expected a port from 0 to 65535`);
   return number;
 }
 
@@ -87,6 +92,7 @@ function count(env: Environment, name: string, fallback: number): number {
   const value = env[name];
   if (value === undefined) return fallback;
   const number = Number(value);
-  if (!Number.isInteger(number) || number < 1) throw new PerennialError('DataInvalid', `${name}=${value}: expected a whole number of at least 1`);
+  if (!Number.isInteger(number) || number < 1)
+    throw new PerennialError('DataInvalid', `${name}=${value}: expected a whole number of at least 1`);
   return number;
 }

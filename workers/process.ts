@@ -14,7 +14,8 @@ export async function runProcess(name: string, open: (config: Config) => Promise
     await part.run();
     process.exit(0);
   } catch (error) {
-    const message = error instanceof PerennialError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const message =
+      error instanceof PerennialError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`${name}: ${message}\n`);
     process.exit(1);
   }

@@ -8,7 +8,10 @@ import type { OpenTelemetryPlugin } from '@temporalio/interceptors-opentelemetry
 /** Connection settings (TLS, API key, profile) as every Temporal tool reads them; the address is ours when nothing else is set. */
 function connectOptions(config: Config) {
   const { connectionOptions, namespace } = loadClientConnectConfig();
-  return { connection: { ...connectionOptions, address: connectionOptions.address ?? config.temporal.address }, namespace: namespace ?? config.temporal.namespace };
+  return {
+    connection: { ...connectionOptions, address: connectionOptions.address ?? config.temporal.address },
+    namespace: namespace ?? config.temporal.namespace,
+  };
 }
 
 export async function connectWorker(config: Config): Promise<{ connection: NativeConnection; namespace: string }> {

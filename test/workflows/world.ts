@@ -19,34 +19,38 @@ export function workflowBundle(): Promise<WorkflowBundleWithSourceMap> {
   return bundle;
 }
 
-/** Runs `body` with workers on the real queues and the given activities; every queue is served by one process. */
-export async function withWorkers<T>(
-  environment: TestWorkflowEnvironment,
-  overrides: Partial<AllActivities>,
-  body: (world: FakeWorld) => Promise<T>,
-): Promise<T> {
-  const world = fakeWorld(overrides);
+/** Workers on the real queues, with activities that a test gives by `use`. */
+export type TestWorkers = { use(overrides?: Partial<AllActivities>): FakeWorld; close(): Promise<void> };
+
+export async function openWorkers(environment: TestWorkflowEnvironment): Promise<TestWorkers> {
+  let world = fakeWorld();
+  // The names are fixed when a worker is made; what they do is looked up at each call.
+  const activities = Object.fromEntries(
+    Object.keys(world.activities).map((name) => [name, (input: never) => world.activities[name as keyof AllActivities](input)]),
+  );
   const shared = {
     connection: environment.nativeConnection,
     namespace: environment.namespace ?? 'default',
-    activities: world.activities,
+    activities,
     maxConcurrentActivityTaskExecutions: 50,
     plugins: [plugin()],
     shutdownGraceTime: 0,
-    // A watch of a test that never resolves must not hold up the worker's end.
-    shutdownForceTime: '500 ms' as const,
   };
   const workers = await Promise.all([
     Worker.create({ ...shared, taskQueue: taskQueues.lifecycle, workflowBundle: await workflowBundle() }),
     Worker.create({ ...shared, taskQueue: taskQueues.cpu }),
   ]);
   const runs = workers.map((worker) => worker.run());
-  try {
-    return await body(world);
-  } finally {
-    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-    await Promise.allSettled(runs);
-  }
+  return {
+    use(overrides = {}) {
+      world = fakeWorld(overrides);
+      return world;
+    },
+    async close() {
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      await Promise.allSettled(runs);
+    },
+  };
 }
 
 /** A model name of the test's own: workflow ids are derived from it. */

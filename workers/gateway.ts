@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createCaptureStore } from '../adapters/postgres/serving/capture-store.js';
+import { createOutcomeStore } from '../adapters/postgres/serving/outcome-store.js';
+import { createRouteSource } from '../adapters/postgres/serving/route-source.js';
+import { createGateway } from '../gateway/gateway.js';
+import { gatewayConfig } from '../gateway/gateway-config.js';
+import { runProcess, sayReady } from './process.js';
+import { openStores } from './stores.js';
+
+// The online inference server.
+await runProcess('gateway', async (config) => {
+  const { database, objects, verifier } = await openStores(config, 'gateway');
+  const gateway = createGateway({
+    routes: createRouteSource(database.db, config.databaseUrl),
+    captures: createCaptureStore(database.db),
+    outcomes: createOutcomeStore(database.db),
+    objects,
+    verifier,
+    config: gatewayConfig({
+      id: `gateway-${randomUUID()}`,
+      host: config.bind,
+      port: config.gatewayPort,
+      publicUrl: config.gatewayUrl,
+      folder: join(config.home, 'gateway'),
+      inferenceThread: fileURLToPath(new URL('../gateway/inference-thread.js', import.meta.url)),
+    }),
+  });
+  let stopped: () => void = () => undefined;
+  const stopping = new Promise<void>((resolve) => {
+    stopped = resolve;
+  });
+  return {
+    async run() {
+      await gateway.start();
+      sayReady('gateway', { url: gateway.url });
+      await stopping;
+      await gateway.stop();
+      await database.close();
+    },
+    stop: () => stopped(),
+  };
+});
