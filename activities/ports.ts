@@ -43,6 +43,7 @@ export type TableSession = {
   /** Writes columns as Parquet: the same values give the same bytes. */
   write(columns: readonly WriteColumn[], path: string): Promise<void>;
 };
+/** The first folder is the one to work in: what does not fit into memory is put there. */
 export type Tables = { session<T>(folders: readonly string[], use: (session: TableSession) => Promise<T>): Promise<T> };
 
 /** Copies a source file that is not on this machine (`s3://…`) to a path; `Unavailable` when it cannot be reached. */
@@ -122,7 +123,7 @@ export type Notifier = { readonly name: string; send(notice: Notice): Promise<vo
 export type Route = {
   readonly model: string;
   readonly generation: number;
-  /** Live variants; weights sum to 1. The first is the champion. */
+  /** Live variants; weights sum to 1. The first is the champion. None while nothing is live (a first version before its promotion). */
   readonly variants: readonly { readonly version: string; readonly weight: number }[];
   /** Version that gets a copy of every request and whose answers are never returned. */
   readonly shadow: string | null;

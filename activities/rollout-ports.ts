@@ -10,7 +10,12 @@ export type RolloutMeasurement = Measurement & {
 };
 
 /** A gateway with a fresh lease, the newest generation that it follows, and why it refused that one if it did. */
-export type RouteFollower = { readonly id: string; readonly url: string; readonly generation: number | null; readonly refused: string | null };
+export type RouteFollower = {
+  readonly id: string;
+  readonly url: string;
+  readonly generation: number | null;
+  readonly refused: string | null;
+};
 
 /** How far the gateways with a fresh lease have followed a model's route. */
 export type RouteFollowers = {

@@ -10,7 +10,10 @@ const answerWithinMs = 10_000;
 const attempts = 3;
 const pauseMs = 500;
 
-export type SmokeTestDependencies = { readonly store: Pick<RolloutStore, 'followers' | 'version'>; readonly objects: Pick<ObjectStore, 'get'> };
+export type SmokeTestDependencies = {
+  readonly store: Pick<RolloutStore, 'followers' | 'version'>;
+  readonly objects: Pick<ObjectStore, 'get'>;
+};
 type Subject = { readonly model: string; readonly version: string };
 type Waiting = { readonly signal: AbortSignal; sleep(ms: number): Promise<void> };
 
@@ -23,7 +26,11 @@ export async function smokeTest({ store, objects }: SmokeTestDependencies, subje
   const { model, version } = subject;
   const example = await readExample({ store, objects }, subject);
   const { gateways } = await store.followers(model);
-  if (gateways.length === 0) throw new PerennialError('Unavailable', `No gateway has a fresh lease, so ${model} ${version} cannot be smoke-tested. Start a gateway (./perennial up does); the call is retried.`);
+  if (gateways.length === 0)
+    throw new PerennialError(
+      'Unavailable',
+      `No gateway has a fresh lease, so ${model} ${version} cannot be smoke-tested. Start a gateway (./perennial up does); the call is retried.`,
+    );
   const path = `/v2/models/${encodeURIComponent(model)}/versions/${encodeURIComponent(version)}/infer`;
   const checks = await Promise.all(
     gateways.map(async ({ id, url }): Promise<CheckResult> => {
@@ -33,13 +40,21 @@ export async function smokeTest({ store, objects }: SmokeTestDependencies, subje
     }),
   );
   const failed = checks.filter((check) => check.outcome === 'failed');
-  return { outcome: failed.length === 0 ? 'pass' : 'fail', checks, reason: (failed.length === 0 ? checks : failed).map((check) => check.reason).join('; ') };
+  return {
+    outcome: failed.length === 0 ? 'pass' : 'fail',
+    checks,
+    reason: (failed.length === 0 ? checks : failed).map((check) => check.reason).join('; '),
+  };
 }
 
 async function readExample({ store, objects }: SmokeTestDependencies, { model, version }: Subject): Promise<Uint8Array> {
   const servable = await store.version(model, version);
   const file = servable.package.files.find(({ path }) => path === exampleFile);
-  if (file === undefined) throw new PerennialError('ArtifactRejected', `The package of ${model} ${version} has no ${exampleFile}, so nothing can be asked of it. Train it again with this release.`);
+  if (file === undefined)
+    throw new PerennialError(
+      'ArtifactRejected',
+      `The package of ${model} ${version} has no ${exampleFile}, so nothing can be asked of it. Train it again with this release.`,
+    );
   return await objects.get(file.digest);
 }
 
@@ -71,7 +86,8 @@ function faultOf(status: number, text: string, version: string): string | null {
   for (const output of answer.outputs as { name?: unknown; data?: unknown }[]) {
     const values = [output.data].flat(Infinity);
     const wrong = values.find((value) => typeof value !== 'string' && typeof value !== 'boolean' && !Number.isFinite(value));
-    if (values.length === 0 || wrong !== undefined) return `output ${String(output.name)} ${values.length === 0 ? 'is empty' : `holds ${String(wrong)}, which is no finite number`}`;
+    if (values.length === 0 || wrong !== undefined)
+      return `output ${String(output.name)} ${values.length === 0 ? 'is empty' : `holds ${String(wrong)}, which is no finite number`}`;
   }
   return null;
 }

@@ -30,7 +30,12 @@ export async function watchStep(deps: WatchDependencies, watch: Watch, { beat, s
     const startedMs = performance.now();
     await deps.store.requireRunning(promotionId);
     const nowMs = await deps.clock.now(watch.clock);
-    const { captures, labels } = await deps.measurement.counts({ model: watch.model, version: watch.challenger, fromMs: watch.stepStartMs, labelsFromMs: watch.rolloutStartMs });
+    const { captures, labels } = await deps.measurement.counts({
+      model: watch.model,
+      version: watch.challenger,
+      fromMs: watch.stepStartMs,
+      labelsFromMs: watch.rolloutStartMs,
+    });
     const state = `${nowMs} ${captures} ${labels}`;
     if (evidence === undefined || state !== lookedAt) {
       evidence = await look(deps.measurement, watch, nowMs);

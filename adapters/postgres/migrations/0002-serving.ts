@@ -7,7 +7,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
 export async function down(db: Kysely<unknown>): Promise<void> {
   await sql
-    .raw('drop table investigations, rollout_steps, rollouts, clocks, outcomes, labels, captures, gateway_acks, gateways, route_changes, routes')
+    .raw(
+      'drop table investigations, rollout_steps, rollouts, clocks, outcomes, labels, captures, gateway_acks, gateways, route_changes, routes',
+    )
     .execute(db);
   await sql.raw('drop function route_weights_hold(jsonb)').execute(db);
 }
@@ -72,7 +74,7 @@ const statements = [
     predicted double precision,
     error text,
     inputs jsonb not null,
-    primary key (id, version, shadow)
+    primary key (model, id, version, shadow)
   )`,
   `create index captures_window on captures (model, version, event_time_ms)`,
   `create index captures_subject on captures (model, subject)`,

@@ -29,7 +29,7 @@ async function insert(db: Kysely<Database>, captures: readonly Capture[]): Promi
       ${column((c) => Math.floor(c.eventTimeMs))}::bigint[], ${column((c) => Math.floor(c.atMs))}::bigint[],
       ${column((c) => c.latencyMs)}::float8[], ${column((c) => c.predicted)}::float8[],
       ${column((c) => c.error)}::text[], ${column((c) => storableJson(c.inputs))}::jsonb[])
-    on conflict (id, version, shadow) do nothing`.execute(db);
+    on conflict (model, id, version, shadow) do nothing`.execute(db);
 }
 
 /** The inputs as `jsonb` text. Only a text that JSON escapes can hold what Postgres does not keep; nearly none has any. */

@@ -25,11 +25,18 @@ export async function moveChampion(trx: DatabaseTransaction, { model, from, to, 
 }
 
 /** Takes the alias challenger from this version, if it has it. */
-export async function dropChallenger(trx: DatabaseTransaction, { model, version, ...act }: { model: string; version: string; by: string; reason: string; promotionId: string }): Promise<void> {
-  if ((await aliasHolder(trx, model, 'challenger')) === version) await moveAlias(trx, { model, alias: 'challenger', expected: version, to: null, ...act });
+export async function dropChallenger(
+  trx: DatabaseTransaction,
+  { model, version, ...act }: { model: string; version: string; by: string; reason: string; promotionId: string },
+): Promise<void> {
+  if ((await aliasHolder(trx, model, 'challenger')) === version)
+    await moveAlias(trx, { model, alias: 'challenger', expected: version, to: null, ...act });
 }
 
-async function setAlias(trx: DatabaseTransaction, move: { model: string; alias: 'previous'; to: string | null; by: string; reason: string; promotionId: string }): Promise<void> {
+async function setAlias(
+  trx: DatabaseTransaction,
+  move: { model: string; alias: 'previous'; to: string | null; by: string; reason: string; promotionId: string },
+): Promise<void> {
   await moveAlias(trx, { ...move, expected: await aliasHolder(trx, move.model, move.alias) });
 }
 
@@ -39,7 +46,7 @@ async function setAlias(trx: DatabaseTransaction, move: { model: string; alias: 
  */
 export async function predecessor(trx: DatabaseTransaction, model: string, version: string): Promise<string | null> {
   const seen = new Set([version]);
-  for (let current = version; ; ) {
+  for (let current = version; ;) {
     const promotion = await trx
       .selectFrom('route_changes')
       .select('from_version')
@@ -51,7 +58,13 @@ export async function predecessor(trx: DatabaseTransaction, model: string, versi
       .executeTakeFirst();
     const before = promotion?.from_version ?? null;
     if (before === null || seen.has(before)) return null;
-    const doubted = await trx.selectFrom('investigations').select('id').where('model', '=', model).where('version', '=', before).where('closed_at', 'is', null).executeTakeFirst();
+    const doubted = await trx
+      .selectFrom('investigations')
+      .select('id')
+      .where('model', '=', model)
+      .where('version', '=', before)
+      .where('closed_at', 'is', null)
+      .executeTakeFirst();
     if (doubted === undefined) return before;
     seen.add(before);
     current = before;

@@ -16,7 +16,10 @@ export function createClock(db: Kysely<Database>): Clock {
 }
 
 /** Makes a driven clock that stands at `nowMs`. One that exists stays as it is; answers where the clock stands. */
-export async function createDrivenClock(db: Kysely<Database>, { name, nowMs }: { name: string; nowMs: number }): Promise<{ nowMs: number; created: boolean }> {
+export async function createDrivenClock(
+  db: Kysely<Database>,
+  { name, nowMs }: { name: string; nowMs: number },
+): Promise<{ nowMs: number; created: boolean }> {
   checkTime(name, nowMs);
   const made = await db
     .insertInto('clocks')
@@ -33,9 +36,13 @@ export async function createDrivenClock(db: Kysely<Database>, { name, nowMs }: {
  * Moves a driven clock from where its driver believes it to stand to `toMs`, never backwards. `Conflict` when it stands
  * elsewhere: two drivers would make time jump. Moving it to where it stands already is no error, so a retry is safe.
  */
-export async function advanceDrivenClock(db: Kysely<Database>, { name, fromMs, toMs }: { name: string; fromMs: number; toMs: number }): Promise<{ nowMs: number }> {
+export async function advanceDrivenClock(
+  db: Kysely<Database>,
+  { name, fromMs, toMs }: { name: string; fromMs: number; toMs: number },
+): Promise<{ nowMs: number }> {
   checkTime(name, toMs);
-  if (toMs < fromMs) throw new PerennialError('Conflict', `Clock ${name} cannot go back from ${fromMs} to ${toMs}: model time only moves forward.`);
+  if (toMs < fromMs)
+    throw new PerennialError('Conflict', `Clock ${name} cannot go back from ${fromMs} to ${toMs}: model time only moves forward.`);
   const moved = await db
     .updateTable('clocks')
     .set({ now_ms: toMs, moved_at: sql<Date>`clock_timestamp()` })
@@ -47,12 +54,21 @@ export async function advanceDrivenClock(db: Kysely<Database>, { name, fromMs, t
   const row = await db.selectFrom('clocks').select('now_ms').where('name', '=', name).executeTakeFirst();
   if (row === undefined) throw noClock(name);
   if (row.now_ms === toMs) return { nowMs: toMs };
-  throw new PerennialError('Conflict', `Clock ${name} stands at ${row.now_ms}, not at ${fromMs}: another driver moved it. Let one driver alone move a clock.`, { details: { name, fromMs, toMs, found: row.now_ms } });
+  throw new PerennialError(
+    'Conflict',
+    `Clock ${name} stands at ${row.now_ms}, not at ${fromMs}: another driver moved it. Let one driver alone move a clock.`,
+    { details: { name, fromMs, toMs, found: row.now_ms } },
+  );
 }
 
 function checkTime(name: string, timeMs: number): void {
-  if (!Number.isSafeInteger(timeMs)) throw new PerennialError('DataInvalid', `Clock ${name} cannot stand at ${timeMs}: model time is whole epoch milliseconds.`);
+  if (!Number.isSafeInteger(timeMs))
+    throw new PerennialError('DataInvalid', `Clock ${name} cannot stand at ${timeMs}: model time is whole epoch milliseconds.`);
 }
 
 const noClock = (name: string) =>
-  new PerennialError('Unavailable', `There is no driven clock named ${name}: its driver (a rehearsal or a backtest) has not made it yet, or it belongs to another environment.`, { details: { name } });
+  new PerennialError(
+    'Unavailable',
+    `There is no driven clock named ${name}: its driver (a rehearsal or a backtest) has not made it yet, or it belongs to another environment.`,
+    { details: { name } },
+  );

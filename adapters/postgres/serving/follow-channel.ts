@@ -13,7 +13,12 @@ export async function followChannel({ url, channel, pollMs, onChange }: Followin
   let connecting: Promise<void> | undefined;
 
   const connect = async () => {
-    const candidate = new pg.Client({ connectionString: url, application_name: `perennial-listen-${channel}`, connectionTimeoutMillis: 5_000, keepAlive: true });
+    const candidate = new pg.Client({
+      connectionString: url,
+      application_name: `perennial-listen-${channel}`,
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+    });
     const lose = () => {
       if (client === candidate) client = undefined;
       candidate.end().catch(() => undefined);

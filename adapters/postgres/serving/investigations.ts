@@ -21,7 +21,13 @@ export async function openInvestigation(
   trx: DatabaseTransaction,
   { model, version, promotionId, by, reason }: { model: string; version: string; promotionId: string; by: string; reason: string },
 ): Promise<string> {
-  const mine = await trx.selectFrom('investigations').select('id').where('model', '=', model).where('version', '=', version).where('promotion_id', '=', promotionId).executeTakeFirst();
+  const mine = await trx
+    .selectFrom('investigations')
+    .select('id')
+    .where('model', '=', model)
+    .where('version', '=', version)
+    .where('promotion_id', '=', promotionId)
+    .executeTakeFirst();
   if (mine !== undefined) return mine.id;
   const { earlier } = await trx
     .selectFrom('investigations')
@@ -36,12 +42,21 @@ export async function openInvestigation(
     .returning('id')
     .executeTakeFirst();
   if (opened !== undefined) return opened.id;
-  const { id } = await trx.selectFrom('investigations').select('id').where('model', '=', model).where('version', '=', version).where('closed_at', 'is', null).executeTakeFirstOrThrow();
+  const { id } = await trx
+    .selectFrom('investigations')
+    .select('id')
+    .where('model', '=', model)
+    .where('version', '=', version)
+    .where('closed_at', 'is', null)
+    .executeTakeFirstOrThrow();
   return id;
 }
 
 /** The investigations that are open, oldest first; of one model or of one version when they are given. */
-export async function openInvestigations(db: Kysely<Database>, filter: { model?: string; version?: string } = {}): Promise<Investigation[]> {
+export async function openInvestigations(
+  db: Kysely<Database>,
+  filter: { model?: string; version?: string } = {},
+): Promise<Investigation[]> {
   let query = db.selectFrom('investigations').selectAll().where('closed_at', 'is', null);
   if (filter.model !== undefined) query = query.where('model', '=', filter.model);
   if (filter.version !== undefined) query = query.where('version', '=', filter.version);
@@ -58,10 +73,12 @@ export async function closeInvestigation(
 ): Promise<Investigation> {
   const { by, reason } = input;
   const name = 'id' in input ? `investigation ${input.id}` : `investigation of ${input.model} ${input.version}`;
-  if (by.trim() === '' || reason.trim() === '') throw new PerennialError('DataInvalid', `The ${name} is closed by a person with a reason: say both who closes it and what was found.`);
+  if (by.trim() === '' || reason.trim() === '')
+    throw new PerennialError('DataInvalid', `The ${name} is closed by a person with a reason: say both who closes it and what was found.`);
   return await inTransaction(db, async (trx) => {
     const open = trx.selectFrom('investigations').selectAll().where('closed_at', 'is', null);
-    const named = 'id' in input ? open.where('id', '=', input.id) : open.where('model', '=', input.model).where('version', '=', input.version);
+    const named =
+      'id' in input ? open.where('id', '=', input.id) : open.where('model', '=', input.model).where('version', '=', input.version);
     const found = await named.executeTakeFirst();
     if (found === undefined) throw new PerennialError('Conflict', `No ${name} is open; ./perennial show lists those that are.`);
     await lockModel(trx, found.model);
@@ -73,7 +90,15 @@ export async function closeInvestigation(
       .returningAll()
       .executeTakeFirst();
     if (closed === undefined) throw new PerennialError('Conflict', `The ${name} was closed by somebody else meanwhile.`);
-    await appendAudit(trx, { model: closed.model, action: 'investigation.close', by, outcome: 'done', reason, details: { id: closed.id, version: closed.version, opened: closed.reason }, key: `investigation.close:${closed.id}` });
+    await appendAudit(trx, {
+      model: closed.model,
+      action: 'investigation.close',
+      by,
+      outcome: 'done',
+      reason,
+      details: { id: closed.id, version: closed.version, opened: closed.reason },
+      key: `investigation.close:${closed.id}`,
+    });
     return toInvestigation(closed);
   });
 }
@@ -90,7 +115,8 @@ export async function refuseUnderInvestigation(db: Kysely<Database>, model: stri
 }
 
 /** What a person does so that the version may be rolled out again. */
-export const howToClose = (id: string) => `When the cause is known, close it with a reason: ./perennial rollout close ${id} --reason "<what was found>"`;
+export const howToClose = (id: string) =>
+  `When the cause is known, close it with a reason: ./perennial rollout close ${id} --reason "<what was found>"`;
 
 function toInvestigation(row: Selectable<InvestigationTable>): Investigation {
   const { id, model, version, reason } = row;

@@ -24,10 +24,19 @@ export async function storeLabels(db: Kysely<Database>, model: string, labels: r
   });
 }
 
-async function resolve(trx: DatabaseTransaction, input: { model: string; labels: readonly Label[]; refused: { index: number; reason: string }[] }): Promise<Resolved[]> {
+async function resolve(
+  trx: DatabaseTransaction,
+  input: { model: string; labels: readonly Label[]; refused: { index: number; reason: string }[] },
+): Promise<Resolved[]> {
   const { model, labels, refused } = input;
-  const byId = await questionsById(trx, model, labels.flatMap((label) => (label.id === undefined ? [] : [storableText(label.id)])));
-  const timeless = labels.flatMap((label) => (label.id === undefined && label.subject !== undefined && label.eventTimeMs === undefined ? [storableText(label.subject)] : []));
+  const byId = await questionsById(
+    trx,
+    model,
+    labels.flatMap((label) => (label.id === undefined ? [] : [storableText(label.id)])),
+  );
+  const timeless = labels.flatMap((label) =>
+    label.id === undefined && label.subject !== undefined && label.eventTimeMs === undefined ? [storableText(label.subject)] : [],
+  );
   const times = await timesOfSubjects(trx, model, timeless);
   return labels.flatMap((label, index) => {
     const question = questionOf(label, byId, times);
@@ -41,8 +50,10 @@ async function resolve(trx: DatabaseTransaction, input: { model: string; labels:
 function questionOf(label: Label, byId: ReadonlyMap<string, Question>, times: ReadonlyMap<string, number>): Question | string {
   if (label.id !== undefined) {
     const question = byId.get(storableText(label.id));
-    if (question === undefined) return `no prediction with id ${label.id} is stored; send the label again when it is, or label by subject and eventTimeMs`;
-    if (label.subject !== undefined && storableText(label.subject) !== question.subject) return `prediction ${label.id} asked for ${question.subject}, the label says ${label.subject}`;
+    if (question === undefined)
+      return `no prediction with id ${label.id} is stored; send the label again when it is, or label by subject and eventTimeMs`;
+    if (label.subject !== undefined && storableText(label.subject) !== question.subject)
+      return `prediction ${label.id} asked for ${question.subject}, the label says ${label.subject}`;
     return question;
   }
   if (label.subject === undefined) return 'the label names neither a prediction id nor a subject';
@@ -79,7 +90,11 @@ async function timesOfSubjects(trx: DatabaseTransaction, model: string, subjects
 }
 
 /** Inserts the first label of each subject, and answers those that differ from what is then stored. */
-async function insertLabels(trx: DatabaseTransaction, model: string, labels: readonly Resolved[]): Promise<{ index: number; reason: string }[]> {
+async function insertLabels(
+  trx: DatabaseTransaction,
+  model: string,
+  labels: readonly Resolved[],
+): Promise<{ index: number; reason: string }[]> {
   if (labels.length === 0) return [];
   const firsts = new Map<string, Resolved>();
   for (const label of labels) if (!firsts.has(label.subject)) firsts.set(label.subject, label);

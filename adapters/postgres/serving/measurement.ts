@@ -1,21 +1,33 @@
 import { sql, type Kysely } from 'kysely';
 import type { RolloutMeasurement } from '../../../activities/rollout-ports.js';
-import { quantileRanks } from '../../../domain/statistics.js';
 import type { Database } from '../database.js';
-
-type Window = { readonly model: string; readonly version: string; readonly fromMs: number; readonly toMs: number; readonly shadow: boolean };
+import { latencyFigures } from './latency-distribution.js';
 
 /** Live measurements from the captures of all gateways. Windows are model (event) time, half-open. */
 export function createMeasurement(db: Kysely<Database>): RolloutMeasurement {
   return {
-    async variant(window) {
-      const { version } = window;
+    async variant({ model, version, fromMs, toMs, shadow }) {
+      // One pass without a sort, whatever the number of captures: latencies are counted by the microsecond.
       // An answer without a prediction counts as an error, whatever it says; a failed request's time is a time too.
-      const { requests, errors } = await within(db, window)
-        .select([sql<number>`count(*)`.as('requests'), sql<number>`count(*) filter (where error is not null or predicted is null)`.as('errors')])
-        .executeTakeFirstOrThrow();
-      if (requests === 0) return { version, requests, errors, p50Ms: null, p95Ms: null, p99Ms: null, p95LowerMs: null, p95UpperMs: null };
-      return { version, requests, errors, ...(await latencies(db, window, requests)) };
+      const rows = await db
+        .selectFrom('captures')
+        .select([
+          sql<number>`round(latency_ms * 1000)`.as('micros'),
+          sql<number>`count(*)`.as('requests'),
+          sql<number>`count(*) filter (where error is not null or predicted is null)`.as('errors'),
+        ])
+        .where('model', '=', model)
+        .where('version', '=', version)
+        .where('shadow', '=', shadow)
+        .where('event_time_ms', '>=', fromMs)
+        .where('event_time_ms', '<', toMs)
+        .groupBy('micros')
+        .execute();
+      const latencies = rows
+        .map(({ micros, requests }) => ({ latencyMs: micros / 1000, count: requests }))
+        .sort((a, b) => a.latencyMs - b.latencyMs);
+      const sum = (of: 'requests' | 'errors') => rows.reduce((total, row) => total + row[of], 0);
+      return { version, requests: sum('requests'), errors: sum('errors'), ...latencyFigures(latencies) };
     },
 
     async pairs({ model, champion, challenger, fromMs, toMs }) {
@@ -43,29 +55,4 @@ export function createMeasurement(db: Kysely<Database>): RolloutMeasurement {
       return rows[0] ?? { captures: 0, labels: 0 };
     },
   };
-}
-
-const within = (db: Kysely<Database>, { model, version, fromMs, toMs, shadow }: Window) =>
-  db
-    .selectFrom('captures')
-    .where('model', '=', model)
-    .where('version', '=', version)
-    .where('shadow', '=', shadow)
-    .where('event_time_ms', '>=', fromMs)
-    .where('event_time_ms', '<', toMs);
-
-/** Interpolated percentiles, and the order statistics that enclose the P95 with 95% confidence. */
-async function latencies(db: Kysely<Database>, window: Window, requests: number) {
-  const { lower, upper } = quantileRanks({ count: requests, quantile: 0.95, level: 0.95 });
-  // percentile_disc(f) is the first value whose rank reaches f * n: half a rank less keeps rounding from choosing the next.
-  const share = (rank: number | null) => (rank === null ? 0 : (rank - 0.5) / requests);
-  const row = await within(db, window)
-    .select([
-      sql<number[]>`percentile_cont(array[0.5, 0.95, 0.99]) within group (order by latency_ms)`.as('quantiles'),
-      sql<number[]>`percentile_disc(array[${share(lower)}, ${share(upper)}]::float8[]) within group (order by latency_ms)`.as('ends'),
-    ])
-    .executeTakeFirstOrThrow();
-  const [p50Ms = null, p95Ms = null, p99Ms = null] = row.quantiles;
-  const [lowerMs = null, upperMs = null] = row.ends;
-  return { p50Ms, p95Ms, p99Ms, p95LowerMs: lower === null ? null : lowerMs, p95UpperMs: upper === null ? null : upperMs };
 }

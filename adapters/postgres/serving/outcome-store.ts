@@ -41,7 +41,10 @@ export function createOutcomeStore(db: Kysely<Database>): OutcomeStore {
 export async function upsertOutcomes(trx: DatabaseTransaction, model: string, outcomes: readonly Outcome[]): Promise<void> {
   const wrong = outcomes.find(({ timeMs, value }) => !Number.isFinite(value) || !Number.isSafeInteger(timeMs));
   if (wrong !== undefined) {
-    throw new PerennialError('DataInvalid', `The outcome of ${model} at ${wrong.timeMs} is ${wrong.value}: time must be whole milliseconds and the value finite.`);
+    throw new PerennialError(
+      'DataInvalid',
+      `The outcome of ${model} at ${wrong.timeMs} is ${wrong.value}: time must be whole milliseconds and the value finite.`,
+    );
   }
   // Numbers are drawn under this lock, which lasts to the commit: a follower that has seen change 7 never meets a later 6.
   await sql`select pg_advisory_xact_lock(hashtextextended(${`outcomes:${model}`}, 0))`.execute(trx);

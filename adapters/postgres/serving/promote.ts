@@ -22,10 +22,14 @@ export async function promote(db: Kysely<Database>, input: Parameters<RolloutSto
     const earlier = await earlierChange(trx, { promotionId, kind: 'promote' });
     if (earlier !== null) return { generation: earlier.generation };
     const rollout = await requireRunning(trx, promotionId);
-    if (rollout.version !== version) throw new PerennialError('Conflict', `Rollout ${promotionId} is of ${model} ${rollout.version}; it cannot promote ${version}.`);
+    if (rollout.version !== version)
+      throw new PerennialError('Conflict', `Rollout ${promotionId} is of ${model} ${rollout.version}; it cannot promote ${version}.`);
     const { approval_status: approval } = await lockVersion(trx, model, version);
     if (approval !== 'approved') {
-      throw new PerennialError('NotApproved', `${model} ${version} cannot be promoted: its approval is ${approval}. Approve it first: ./perennial approve ${model} ${version}`);
+      throw new PerennialError(
+        'NotApproved',
+        `${model} ${version} cannot be promoted: its approval is ${approval}. Approve it first: ./perennial approve ${model} ${version}`,
+      );
     }
     await refuseUnderInvestigation(trx, model, version);
     await expectChampion(trx, model, champion);
@@ -34,7 +38,15 @@ export async function promote(db: Kysely<Database>, input: Parameters<RolloutSto
     await moveChampion(trx, { model, from: champion, to: version, previous: champion, ...act });
     await dropChallenger(trx, { model, version, ...act });
     const target = wholeTarget(version, [champion], route?.salt ?? promotionId);
-    const generation = await changeRoute(trx, { model, expected: route?.generation ?? 0, target, kind: 'promote', from: champion, to: version, ...act });
+    const generation = await changeRoute(trx, {
+      model,
+      expected: route?.generation ?? 0,
+      target,
+      kind: 'promote',
+      from: champion,
+      to: version,
+      ...act,
+    });
     await enqueueNotice(trx, {
       key: `promoted:${promotionId}`,
       kind: 'promoted',
@@ -42,7 +54,15 @@ export async function promote(db: Kysely<Database>, input: Parameters<RolloutSto
       title: `${model} ${version} is live`,
       text: `${version} serves all requests of ${model}${champion === null ? '' : ` instead of ${champion}, which stays ready`}. By ${by}: ${reason}. To go back: ./perennial rollback ${model}`,
     });
-    await appendAudit(trx, { model, action: 'promote', by, outcome: 'done', reason, details: { promotionId, before: champion, after: version, generation }, key: `promote:${promotionId}` });
+    await appendAudit(trx, {
+      model,
+      action: 'promote',
+      by,
+      outcome: 'done',
+      reason,
+      details: { promotionId, before: champion, after: version, generation },
+      key: `promote:${promotionId}`,
+    });
     return { generation };
   });
 }

@@ -17,7 +17,12 @@ export type RolloutView = {
   readonly startedAtMs: number;
   readonly endedAtMs: number | null;
   /** `decided`: the step's final evidence; else the newest look. */
-  readonly steps: readonly { readonly stepIndex: number; readonly evidence: StepEvidence; readonly decided: boolean; readonly lookedAtMs: number }[];
+  readonly steps: readonly {
+    readonly stepIndex: number;
+    readonly evidence: StepEvidence;
+    readonly decided: boolean;
+    readonly lookedAtMs: number;
+  }[];
 };
 
 /** One rollout by its promotion id, or null. */
@@ -36,12 +41,20 @@ export async function rolloutTable(db: Kysely<Database>, promotionId: string): P
     requestedBy: rollout.requested_by,
     startedAtMs: rollout.started_at.getTime(),
     endedAtMs: rollout.ended_at?.getTime() ?? null,
-    steps: steps.map((step) => ({ stepIndex: step.step_index, evidence: step.evidence, decided: step.final, lookedAtMs: step.looked_at.getTime() })),
+    steps: steps.map((step) => ({
+      stepIndex: step.step_index,
+      evidence: step.evidence,
+      decided: step.final,
+      lookedAtMs: step.looked_at.getTime(),
+    })),
   };
 }
 
 /** The newest rollout of a model (of one version of it when that is given), running or not, or null. */
-export async function newestRollout(db: Kysely<Database>, { model, version }: { model: string; version?: string }): Promise<RolloutView | null> {
+export async function newestRollout(
+  db: Kysely<Database>,
+  { model, version }: { model: string; version?: string },
+): Promise<RolloutView | null> {
   let query = db.selectFrom('rollouts').select('promotion_id').where('model', '=', model);
   if (version !== undefined) query = query.where('version', '=', version);
   const newest = await query.orderBy('started_at', 'desc').limit(1).executeTakeFirst();

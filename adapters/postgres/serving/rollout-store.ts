@@ -50,7 +50,16 @@ async function applyStep(db: Kysely<Database>, step: Parameters<RolloutStore['ap
     // One salt a rollout: a caller who met the challenger stays with it while the share grows.
     const target = stepTarget({ champion, challenger, previous, share, shadow, salt: promotionId });
     const reason = `step ${stepIndex + 1} of plan ${rollout.plan.name}`;
-    const generation = await changeRoute(trx, { model, expected: route?.generation ?? 0, target, kind: 'step', promotionId, stepIndex, by: rollout.requested_by, reason });
+    const generation = await changeRoute(trx, {
+      model,
+      expected: route?.generation ?? 0,
+      target,
+      kind: 'step',
+      promotionId,
+      stepIndex,
+      by: rollout.requested_by,
+      reason,
+    });
     return { generation };
   });
 }

@@ -25,7 +25,16 @@ export function createRouteSource(db: Kysely<Database>, url: string): RouteSourc
 
 /** A version with its package; `ArtifactRejected` when the registry has no such version. */
 export async function servableVersion(db: Kysely<Database>, model: string, version: string): Promise<ServableVersion> {
-  const row = await db.selectFrom('versions').select('package').where('model', '=', model).where('version', '=', version).executeTakeFirst();
-  if (row === undefined) throw new PerennialError('ArtifactRejected', `There is no version ${version} of ${model} in the registry; ./perennial versions ${model} lists those that exist.`);
+  const row = await db
+    .selectFrom('versions')
+    .select('package')
+    .where('model', '=', model)
+    .where('version', '=', version)
+    .executeTakeFirst();
+  if (row === undefined)
+    throw new PerennialError(
+      'ArtifactRejected',
+      `There is no version ${version} of ${model} in the registry; ./perennial versions ${model} lists those that exist.`,
+    );
   return { model, version, package: row.package };
 }

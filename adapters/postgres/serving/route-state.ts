@@ -43,10 +43,25 @@ export async function changeRoute(trx: DatabaseTransaction, change: RouteChange)
   const now = sql<Date>`clock_timestamp()`;
   const written =
     expected === 0
-      ? await trx.insertInto('routes').values({ model, generation, ...columns }).onConflict((conflict) => conflict.column('model').doNothing()).returning('generation').executeTakeFirst()
-      : await trx.updateTable('routes').set({ generation, ...columns, changed_at: now }).where('model', '=', model).where('generation', '=', expected).returning('generation').executeTakeFirst();
+      ? await trx
+          .insertInto('routes')
+          .values({ model, generation, ...columns })
+          .onConflict((conflict) => conflict.column('model').doNothing())
+          .returning('generation')
+          .executeTakeFirst()
+      : await trx
+          .updateTable('routes')
+          .set({ generation, ...columns, changed_at: now })
+          .where('model', '=', model)
+          .where('generation', '=', expected)
+          .returning('generation')
+          .executeTakeFirst();
   if (written === undefined) {
-    throw new PerennialError('Conflict', `The route of ${model} is no longer at generation ${expected}: somebody changed it meanwhile. Read it again and repeat.`, { details: { model, expected } });
+    throw new PerennialError(
+      'Conflict',
+      `The route of ${model} is no longer at generation ${expected}: somebody changed it meanwhile. Read it again and repeat.`,
+      { details: { model, expected } },
+    );
   }
   await trx
     .insertInto('route_changes')
@@ -74,7 +89,10 @@ export async function readRoute(db: Kysely<Database>, model: string): Promise<Ro
 }
 
 /** An earlier change of the same effect, for a call that is repeated. */
-export async function earlierChange(db: Kysely<Database>, effect: { promotionId: string; kind: RouteChangeKind; stepIndex?: number }): Promise<{ generation: number; from: string | null; to: string | null } | null> {
+export async function earlierChange(
+  db: Kysely<Database>,
+  effect: { promotionId: string; kind: RouteChangeKind; stepIndex?: number },
+): Promise<{ generation: number; from: string | null; to: string | null } | null> {
   const row = await db
     .selectFrom('route_changes')
     .select(['generation', 'from_version', 'to_version'])

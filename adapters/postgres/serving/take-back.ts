@@ -32,27 +32,49 @@ export async function takeBack(db: Kysely<Database>, input: TakeBack): Promise<{
     const act = { by, reason, promotionId };
     const champion = undone ? rollout.champion : holder;
     if (undone) {
-      await moveChampion(trx, { model, from: version, to: champion, previous: champion === null ? null : await predecessor(trx, model, champion), ...act });
+      await moveChampion(trx, {
+        model,
+        from: version,
+        to: champion,
+        previous: champion === null ? null : await predecessor(trx, model, champion),
+        ...act,
+      });
     } else {
       await leaveStaging(trx, { model, version, investigate });
     }
     await dropChallenger(trx, { model, version, ...act });
     // When an undone promotion had another rollout after it, that one compares with a champion that is gone.
     const running = await runningRollout(trx, model);
-    if (running !== null) await closeRollout(trx, { promotionId: running.promotion_id, status: investigate ? 'rolledBack' : 'aborted', reason });
-    if (undone && running?.promotion_id !== promotionId && running !== null) await dropChallenger(trx, { model, version: running.version, ...act });
+    if (running !== null)
+      await closeRollout(trx, { promotionId: running.promotion_id, status: investigate ? 'rolledBack' : 'aborted', reason });
+    if (undone && running?.promotion_id !== promotionId && running !== null)
+      await dropChallenger(trx, { model, version: running.version, ...act });
 
     const target = wholeTarget(champion, [await aliasHolder(trx, model, 'previous')], route?.salt ?? promotionId);
-    const generation = route === null ? 0 : await changeRoute(trx, { model, expected: route.generation, target, kind: 'takeBack', from: version, to: champion, ...act });
+    const generation =
+      route === null
+        ? 0
+        : await changeRoute(trx, { model, expected: route.generation, target, kind: 'takeBack', from: version, to: champion, ...act });
     const investigation = investigate ? await openInvestigation(trx, { model, version, ...act }) : null;
     await tellTakenBack(trx, { model, version, champion, promotionId, by, reason, investigation });
-    await appendAudit(trx, { model, action: 'takeBack', by, outcome: 'done', reason, details: { promotionId, before: version, after: champion, generation, investigation }, key: `takeBack:${promotionId}` });
+    await appendAudit(trx, {
+      model,
+      action: 'takeBack',
+      by,
+      outcome: 'done',
+      reason,
+      details: { promotionId, before: version, after: champion, generation, investigation },
+      key: `takeBack:${promotionId}`,
+    });
     return { generation };
   });
 }
 
 /** A challenger at fault is archived; one that was only stopped may come again as it is. */
-export async function leaveStaging(trx: DatabaseTransaction, { model, version, investigate }: { model: string; version: string; investigate: boolean }): Promise<void> {
+export async function leaveStaging(
+  trx: DatabaseTransaction,
+  { model, version, investigate }: { model: string; version: string; investigate: boolean },
+): Promise<void> {
   const { stage } = await lockVersion(trx, model, version);
   if (stage === 'Staging') await moveStage(trx, { model, version, to: investigate ? 'Archived' : 'None' });
 }
@@ -60,7 +82,15 @@ export async function leaveStaging(trx: DatabaseTransaction, { model, version, i
 /** The message to people that a version was taken back. */
 export async function tellTakenBack(
   trx: DatabaseTransaction,
-  told: { model: string; version: string; champion: string | null; promotionId: string; by: string; reason: string; investigation: string | null },
+  told: {
+    model: string;
+    version: string;
+    champion: string | null;
+    promotionId: string;
+    by: string;
+    reason: string;
+    investigation: string | null;
+  },
 ): Promise<void> {
   const { model, version, champion, promotionId, by, reason, investigation } = told;
   const serves = champion === null ? `nothing serves ${model} now` : `${champion} serves all requests`;
