@@ -76,8 +76,12 @@ function judge(
   verify: ApprovalDependencies['verifyDecision'],
 ): JudgedDecision {
   const known = identify(decision, subject, verify);
-  if (known.kind === 'refused') return { effect: known, identity: 'claimed' };
-  return { effect: judgeDecision(subject.request, decision, { identity: known.identity, nowMs: subject.nowMs }), identity: known.identity };
+  if (known.kind === 'refused') return { effect: known, identity: 'claimed', keyId: null };
+  return {
+    effect: judgeDecision(subject.request, decision, { identity: known.identity, nowMs: subject.nowMs }),
+    identity: known.identity,
+    keyId: known.keyId,
+  };
 }
 
 /** A signature is by a registered key of that person and over exactly this decision, or the decision is refused. */
@@ -85,9 +89,9 @@ function identify(
   decision: Decision & { model: string },
   { keys }: DecisionSubject,
   verify: ApprovalDependencies['verifyDecision'],
-): { kind: 'known'; identity: Identity } | { kind: 'refused'; reason: string } {
+): { kind: 'known'; identity: Identity; keyId: string | null } | { kind: 'refused'; reason: string } {
   const { signature, keyId, by } = decision;
-  if (signature === undefined) return { kind: 'known', identity: 'claimed' };
+  if (signature === undefined) return { kind: 'known', identity: 'claimed', keyId: null };
   const candidates = keyId === undefined ? keys : keys.filter((key) => key.keyId === keyId);
   if (candidates.length === 0) {
     return {
@@ -95,7 +99,8 @@ function identify(
       reason: `${by} has no registered key${keyId === undefined ? '' : ` ${keyId}`}: register it first (./perennial policy), or decide with the key that is registered`,
     };
   }
-  if (candidates.some((key) => verify(decision, signature, key.publicKey))) return { kind: 'known', identity: 'signed' };
+  const signer = candidates.find((key) => verify(decision, signature, key.publicKey));
+  if (signer !== undefined) return { kind: 'known', identity: 'signed', keyId: signer.keyId };
   return {
     kind: 'refused',
     reason: `the signature is not ${by}'s over this decision: sign exactly model, version, decision, by, reason and evidenceDigest (./perennial approve does)`,

@@ -88,8 +88,8 @@ export type DecisionSubject = {
   readonly keys: readonly { readonly keyId: string; readonly publicKey: string }[];
   readonly nowMs: number;
 };
-/** What it does, with how sure we are of who decided. */
-export type JudgedDecision = { readonly effect: DecisionEffect; readonly identity: Identity };
+/** What it does, with how sure we are of who decided, and the key that proved it. */
+export type JudgedDecision = { readonly effect: DecisionEffect; readonly identity: Identity; readonly keyId: string | null };
 
 export type ApprovalStore = {
   /** Row, message and audit in one transaction; a request that exists already is answered as it is. `Conflict` when there is no such version. */

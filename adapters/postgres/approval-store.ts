@@ -101,6 +101,7 @@ async function approveByPolicy(
   await insertDecision(trx, model, {
     decision: { version, decision: 'approve', by: 'policy', reason, evidenceDigest },
     identity: 'automatic',
+    keyId: null,
     nowMs,
   });
   await writeSettlement(trx, { model, version, status: 'approved', reason });
@@ -126,7 +127,7 @@ async function decide(
   const nowMs = await wallNow(trx);
   const judged: JudgedDecision =
     row === undefined
-      ? { effect: { kind: 'refused', reason: await noSuchRequest(trx, model, decision.version) }, identity: 'claimed' }
+      ? { effect: { kind: 'refused', reason: await noSuchRequest(trx, model, decision.version) }, identity: 'claimed', keyId: null }
       : judge({ request: toRequest(row, await decisionsOf(trx, model, row.version)), keys: await keysOf(trx, decision.by), nowMs });
   const answer = await writeDecision(trx, { model, decision, judged, nowMs });
   await appendAudit(trx, {
@@ -151,9 +152,9 @@ async function writeDecision(
   const identity = judged.identity === 'signed' ? 'signed' : 'claimed';
   const { version } = decision;
   if (effect.kind === 'refused') return effect;
-  await insertDecision(trx, model, { decision, identity, nowMs });
+  await insertDecision(trx, model, { decision, identity, keyId: judged.keyId, nowMs });
   if (effect.kind === 'counted') return { kind: 'counted', version, missing: effect.missing, identity };
-  await writeSettlement(trx, { model, version, status: effect.status, reason: `${decision.by}: ${decision.reason}` });
+  await writeSettlement(trx, { model, version, status: effect.status, reason: effect.reason });
   return { kind: 'settled', version, status: effect.status, identity };
 }
 
@@ -214,11 +215,11 @@ async function writeSettlement(
 async function insertDecision(
   trx: DatabaseTransaction,
   model: string,
-  { decision, identity, nowMs }: { decision: Decision; identity: Identity; nowMs: number },
+  { decision, identity, keyId, nowMs }: { decision: Decision; identity: Identity; keyId: string | null; nowMs: number },
 ): Promise<void> {
-  const { version, by, decision: word, reason, ticket, evidenceDigest, keyId, signature } = decision;
+  const { version, by, decision: word, reason, ticket, evidenceDigest, signature } = decision;
   // Only what was verified is kept as a signature.
-  const signed = identity === 'signed' ? { key_id: keyId ?? 'registered', signature: signature ?? '' } : {};
+  const signed = identity === 'signed' ? { key_id: keyId, signature: signature ?? null } : {};
   await trx
     .insertInto('approval_decisions')
     .values({

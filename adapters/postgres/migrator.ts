@@ -18,12 +18,17 @@ export async function migrate(db: Kysely<Database>): Promise<readonly string[]> 
     try {
       const migrator = new Migrator({ db: connection, provider: { getMigrations: () => Promise.resolve({ ...migrations }) } });
       const { error, results = [] } = await migrator.migrateToLatest();
+      if (error instanceof PerennialError && error.retryable) throw error;
       if (error !== undefined) {
         const failed = results.find((result) => result.status === 'Error')?.migrationName ?? 'the set-up of the migrator';
-        throw new PerennialError('Unavailable', `Migration ${failed} failed and was taken back: ${String(error)}`, {
-          retryable: false,
-          cause: error,
-        });
+        throw new PerennialError(
+          'Unavailable',
+          `Migration ${failed} failed and was taken back: ${error instanceof Error ? error.message : JSON.stringify(error)}`,
+          {
+            retryable: false,
+            cause: error,
+          },
+        );
       }
       return results.filter((result) => result.status === 'Success').map((result) => result.migrationName);
     } finally {

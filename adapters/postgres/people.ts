@@ -53,10 +53,12 @@ export async function registerPerson(
         throw new PerennialError('Conflict', `Key ${keyId} of ${name} was revoked. Make a new one: remove the key file and start again.`, {
           details: { keyId, name },
         });
-    } else {
+    }
+    // The audit's lock comes last: the policy's is taken before it everywhere.
+    if (approver === true) await addApprover(trx, { name, by, reason });
+    if (inserted !== undefined) {
       await appendAudit(trx, { model: null, action: 'person.register', by, outcome: 'done', reason, details: { name, keyId } });
     }
-    if (approver === true) await addApprover(trx, { name, by, reason });
     return { keyId, registered: inserted !== undefined };
   });
 }

@@ -21,5 +21,5 @@ export function storable(value: unknown): Json {
     const members = Object.entries(value).filter(([, member]) => member !== undefined);
     return Object.fromEntries(members.map(([key, member]) => [storableText(key), storable(member)]));
   }
-  return String(value);
+  return typeof value === 'bigint' ? value.toString() : `(${typeof value})`;
 }
