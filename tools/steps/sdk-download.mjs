@@ -7,14 +7,15 @@ import { pipeline } from 'node:stream/promises';
 const ANSWER_MS = 4000;
 
 /**
- * A server program as Temporal's SDK gets it: from its cache, else from its download.
+ * A server program as Temporal's SDK gets it: from its cache, else from its download
+ * (TEMPORAL_DOWNLOAD_URL names a mirror of it).
  * @param {{artifact: 'cli' | 'temporal-test-server', cachedName: string, folder: string, context: import('./step.mjs').Context}} wish
  *   `folder` is where a downloaded program is unpacked
  * @returns {Promise<string | undefined>} its path, undefined when it cannot be reached, which is normal behind a firewall
  */
 export async function fromSdk({ artifact, cachedName, folder, context }) {
   const version = sdkVersion(context.places.root);
-  const cached = join(tmpdir(), `${cachedName}-sdk-typescript-${version}`);
+  const cached = join(context.env.TMPDIR || tmpdir(), `${cachedName}-sdk-typescript-${version}`);
   if (existsSync(cached)) return cached;
   try {
     return await download({ artifact, version, folder, context });
@@ -34,7 +35,7 @@ async function download({ artifact, version, folder, context }) {
     'sdk-version': version,
   });
   context.detail("asking for the SDK's download");
-  const answer = await fetch(`https://temporal.download/${artifact}/default?${query}`, {
+  const answer = await fetch(`${context.env.TEMPORAL_DOWNLOAD_URL || 'https://temporal.download'}/${artifact}/default?${query}`, {
     signal: AbortSignal.any([context.signal, AbortSignal.timeout(ANSWER_MS)]),
   });
   if (!answer.ok) return undefined;
