@@ -3,7 +3,7 @@ import type { DatasetRef } from '../../contracts/artifacts.js';
 import { PerennialError } from '../../domain/errors.js';
 import type { ModelDefinition } from '../../domain/model-definition.js';
 import type { TableSession } from '../ports.js';
-import { columnViolations, type Violation } from './column-checks.js';
+import { type CheckedColumn, columnViolations, type Violation } from './column-checks.js';
 import { identifier, timestamp } from './data-deps.js';
 
 export type CheckInput = { readonly definition: ModelDefinition; readonly dataset: DatasetRef; readonly asOfMs: number };
@@ -16,9 +16,11 @@ export async function checkData({ definition, dataset, asOfMs }: CheckInput, ses
     violations.push({ rule: 'tooFewRows', rows: dataset.rows, expected: `at least ${definition.checks.minRows} rows`, example: null });
   }
   const present = new Map(dataset.columns.map(({ name, type }) => [name, type]));
+  const columns: CheckedColumn[] = [];
   for (const check of definition.checks.columns) {
     const type = present.get(check.name);
-    if (type === undefined) {
+    if (type !== undefined) columns.push({ check, type });
+    else
       violations.push({
         column: check.name,
         rule: 'missing',
@@ -26,8 +28,8 @@ export async function checkData({ definition, dataset, asOfMs }: CheckInput, ses
         expected: `a column of type ${check.type}`,
         example: `the query gives ${[...present.keys()].join(', ')}`,
       });
-    } else violations.push(...(await columnViolations(session, { check, type, eventTime: definition.eventTime })));
   }
+  violations.push(...(await columnViolations(session, columns, definition.eventTime)));
   violations.push(...(await duplicates(definition, present, session)), ...(await futureRows(definition, asOfMs, session)));
   if (violations.length > 0) throw invalid(definition, violations);
   return report(definition, dataset, session);
@@ -37,8 +39,9 @@ async function duplicates(definition: ModelDefinition, present: ReadonlyMap<stri
   const keys = definition.checks.uniqueBy;
   if (keys.some((key) => !present.has(key))) return [];
   const list = keys.map(identifier).join(', ');
-  const [found] = await session.rows(`SELECT CAST(coalesce(sum(n - 1), 0) AS BIGINT) AS rows, first(example ORDER BY at) AS example FROM (
-    SELECT count(*) AS n, min("row number") AS at, concat_ws(', ', ${keys.map((key) => `${identifier(key)}`).join(', ')}) AS example FROM checked GROUP BY ${list} HAVING count(*) > 1)`);
+  const [found] =
+    await session.rows(`SELECT CAST(coalesce(sum(n - 1), 0) AS BIGINT) AS rows, first(example ORDER BY first_row) AS example FROM (
+    SELECT count(*) AS n, min("row number") AS first_row, concat_ws(', ', ${keys.map((key) => `${identifier(key)}`).join(', ')}) AS example FROM checked GROUP BY ${list} HAVING count(*) > 1)`);
   const rows = Number(found?.['rows'] ?? 0);
   return rows === 0
     ? []

@@ -12,6 +12,11 @@ export type Violation = {
   readonly example: string | null;
 };
 
+/** A column of the view `checked` with what is expected of it and the type that it has. */
+export type CheckedColumn = { readonly check: ColumnCheck; readonly type: string };
+
+type Rule = { readonly column: string; readonly rule: Violation['rule']; readonly broken: string; readonly expected: string };
+
 const sqlTypes: Readonly<Record<ColumnType, { readonly matches: RegExp; readonly cast: string }>> = {
   timestamp: { matches: /^(TIMESTAMP|DATE)/, cast: 'TIMESTAMP' },
   integer: { matches: /^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$/, cast: 'BIGINT' },
@@ -20,54 +25,58 @@ const sqlTypes: Readonly<Record<ColumnType, { readonly matches: RegExp; readonly
   boolean: { matches: /^BOOLEAN$/, cast: 'BOOLEAN' },
 };
 
-/** Violations of one column of the view `checked`. A column of a wrong type is checked for nulls alone beside it. */
-export async function columnViolations(
-  session: TableSession,
-  column: { check: ColumnCheck; type: string; eventTime: string },
-): Promise<Violation[]> {
-  const { check, type } = column;
-  const name = identifier(check.name);
-  const rules: { readonly rule: Violation['rule']; readonly broken: string; readonly expected: string }[] = [];
-  if (check.nullable !== true) rules.push({ rule: 'null', broken: `${name} IS NULL`, expected: 'a value in every row' });
-  if (!sqlTypes[check.type].matches.test(type)) return [...(await wrongType(session, column)), ...(await broken(session, column, rules))];
+/**
+ * Violations of all columns of the view `checked`, in the order of the columns. One pass counts them; only what is broken is
+ * looked at again for its first row. A column of a wrong type is checked for nulls alone beside it.
+ */
+export async function columnViolations(session: TableSession, columns: readonly CheckedColumn[], eventTime: string): Promise<Violation[]> {
+  const rules = columns.flatMap(rulesOf);
+  if (rules.length === 0) return [];
+  const [counts] = await session.rows(
+    `SELECT ${rules.map(({ broken }, i) => `count(*) FILTER (WHERE ${broken}) AS n${i}`).join(', ')} FROM checked`,
+  );
+  const violations: Violation[] = [];
+  for (const [i, { column, rule, broken, expected }] of rules.entries()) {
+    const rows = Number(counts?.[`n${i}`] ?? 0);
+    if (rows === 0) continue;
+    const [first] =
+      await session.rows(`SELECT concat('row ', "row number", ' (', coalesce(CAST(${identifier(eventTime)} AS VARCHAR), 'no event time'), '): ',
+      coalesce(CAST(${identifier(column)} AS VARCHAR), 'null')) AS example FROM checked WHERE ${broken} ORDER BY "row number" LIMIT 1`);
+    violations.push({ column, rule, rows, expected, example: String(first?.['example']) });
+  }
+  // A whole column of another type, where single values of it are wrong: the values say more.
+  return violations.filter(
+    ({ column, rule, expected }, i) =>
+      rule !== 'type' ||
+      !violations.some((other, j) => j < i && other.rule === 'type' && other.column === column && other.expected === expected),
+  );
+}
+
+function rulesOf({ check, type }: CheckedColumn): Rule[] {
+  const column = check.name;
+  const name = identifier(column);
+  const rules: Rule[] = [];
+  const { matches, cast } = sqlTypes[check.type];
+  if (!matches.test(type)) {
+    const expected = `type ${check.type}, not ${type}`;
+    rules.push(
+      { column, rule: 'type', broken: `${name} IS NOT NULL AND TRY_CAST(CAST(${name} AS VARCHAR) AS ${cast}) IS NULL`, expected },
+      { column, rule: 'type', broken: 'true', expected },
+    );
+  }
+  if (check.nullable !== true) rules.push({ column, rule: 'null', broken: `${name} IS NULL`, expected: 'a value in every row' });
+  if (!matches.test(type)) return rules;
   const floating = /^(DOUBLE|FLOAT)$/.test(type);
-  if (floating) rules.push({ rule: 'notFinite', broken: `NOT isfinite(${name})`, expected: 'a finite number' });
+  if (floating) rules.push({ column, rule: 'notFinite', broken: `NOT isfinite(${name})`, expected: 'a finite number' });
   // NaN is above every bound for DuckDB: it is counted once, as not finite.
   const finite = floating ? ` AND isfinite(${name})` : '';
-  if (check.min !== undefined) rules.push({ rule: 'min', broken: `${name} < ${check.min}${finite}`, expected: `at least ${check.min}` });
-  if (check.max !== undefined) rules.push({ rule: 'max', broken: `${name} > ${check.max}${finite}`, expected: `at most ${check.max}` });
+  if (check.min !== undefined)
+    rules.push({ column, rule: 'min', broken: `${name} < ${check.min}${finite}`, expected: `at least ${check.min}` });
+  if (check.max !== undefined)
+    rules.push({ column, rule: 'max', broken: `${name} > ${check.max}${finite}`, expected: `at most ${check.max}` });
   if (check.allowed !== undefined) {
     const values = check.allowed.map((value) => (typeof value === 'number' ? String(value) : literal(value))).join(', ');
-    rules.push({ rule: 'allowed', broken: `${name} NOT IN (${values})`, expected: `one of ${check.allowed.join(', ')}` });
+    rules.push({ column, rule: 'allowed', broken: `${name} NOT IN (${values})`, expected: `one of ${check.allowed.join(', ')}` });
   }
-  return broken(session, column, rules);
-}
-
-/** The wrong values where some do not read as the expected type, else the whole column. */
-async function wrongType(
-  session: TableSession,
-  { check, type, eventTime }: { check: ColumnCheck; type: string; eventTime: string },
-): Promise<Violation[]> {
-  const name = identifier(check.name);
-  const expected = `type ${check.type}, not ${type}`;
-  const unreadable = `${name} IS NOT NULL AND TRY_CAST(CAST(${name} AS VARCHAR) AS ${sqlTypes[check.type].cast}) IS NULL`;
-  const found = await broken(session, { check, eventTime }, [{ rule: 'type', broken: unreadable, expected }]);
-  if (found.length > 0) return found;
-  return broken(session, { check, eventTime }, [{ rule: 'type', broken: 'true', expected }]);
-}
-
-async function broken(
-  session: TableSession,
-  { check, eventTime }: { check: ColumnCheck; eventTime: string },
-  rules: readonly { readonly rule: Violation['rule']; readonly broken: string; readonly expected: string }[],
-): Promise<Violation[]> {
-  if (rules.length === 0) return [];
-  const example = `concat('row ', "row number", ' (', coalesce(CAST(${identifier(eventTime)} AS VARCHAR), 'no event time'), '): ', coalesce(CAST(${identifier(check.name)} AS VARCHAR), 'null'))`;
-  const [found] = await session.rows(
-    `SELECT ${rules.map(({ broken: condition }, i) => `count(*) FILTER (WHERE ${condition}) AS rows${i}, first(${example} ORDER BY "row number") FILTER (WHERE ${condition}) AS example${i}`).join(', ')} FROM checked`,
-  );
-  return rules.flatMap(({ rule, expected }, i) => {
-    const rows = Number(found?.[`rows${i}`] ?? 0);
-    return rows === 0 ? [] : [{ column: check.name, rule, rows, expected, example: String(found?.[`example${i}`]) }];
-  });
+  return rules;
 }

@@ -1,4 +1,5 @@
 import { DuckDBInstance, DuckDBTypeId, type DuckDBConnection, type DuckDBValue } from '@duckdb/node-api';
+import { join } from 'node:path';
 import type { NumberColumn, TableSession, Tables, WriteColumn } from '../../activities/ports.js';
 import { tableError } from './table-error.js';
 import { writeColumns } from './write-columns.js';
@@ -20,6 +21,8 @@ export function duckDbTables(options: DuckDbOptions = { memoryLimit: '2GB', thre
     async session(folders, use) {
       const instance = await DuckDBInstance.create(':memory:', {
         memory_limit: options.memoryLimit,
+        // What does not fit into memory goes beside the session's other files, and ends with them.
+        temp_directory: folders[0] === undefined ? '' : join(folders[0], 'spilled'),
         threads: String(options.threads),
         autoinstall_known_extensions: 'false',
         autoload_known_extensions: 'false',
