@@ -32,6 +32,8 @@ export type GatewayConfig = {
   readonly captureBatchRows: number;
   /** Captures kept in memory while the store is slow or away; more are dropped and counted. */
   readonly maxCaptures: number;
+  /** Versions that are loaded at the same time; each takes a core while it is measured. */
+  readonly loadsAtOnce: number;
   /** How long a model may take to load and answer its first runs. */
   readonly loadLimitMs: number;
   readonly leaseEveryMs: number;
@@ -63,6 +65,7 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   captureEveryMs: 100,
   captureBatchRows: 500,
   maxCaptures: 100_000,
+  loadsAtOnce: 2,
   loadLimitMs: 60_000,
   leaseEveryMs: 1_000,
   leaseTtlMs: 5_000,

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { mkdir } from 'node:fs/promises';
 import type { CaptureStore, ObjectStore, OutcomeStore, PackageVerifier, RouteSource } from '../activities/ports.js';
+import { atMost } from './at-most.js';
 import { CaptureBuffer } from './capture-buffer.js';
 import { readEndpoint } from './endpoint.js';
 import type { Endpoint } from './endpoint.js';
@@ -65,13 +66,14 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const shadow = new Shadow({ outcomes, captures, metrics, config });
   const predictor = new Predictor({ tables, outcomes, captures, metrics, shadow, config });
   const source = { objects: deps.objects, verifier: deps.verifier, folder: config.folder };
+  const loads = atMost(config.loadsAtOnce);
   const follower = new RouteFollower({
     routes: deps.routes,
     tables,
     outcomes,
     config,
     log,
-    host: (servable) => hostVersion({ source, metrics, config }, servable),
+    host: (servable) => loads(() => hostVersion({ source, metrics, config }, servable)),
   });
   const link = new RegistryLink({ routes: deps.routes, follower, config, log });
   const { maxJsonDepth } = config;

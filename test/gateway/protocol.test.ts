@@ -45,7 +45,7 @@ describe('inference by the Open Inference Protocol', () => {
   });
 
   it("takes the caller's prediction id", async () => {
-    const one = await ask(gateway, 'demand', [1, 1], { parameters: { prediction_id: 'order-17' } });
+    const one = await post(`${gateway.url}/v2/models/demand/infer`, pairs([[1, 1]], { parameters: { prediction_id: 'order-17' } }));
     expect(one.body.parameters.prediction_ids).toBe('order-17');
     const two = await post(
       `${gateway.url}/v2/models/demand/infer`,

@@ -56,8 +56,8 @@ function parse(text: string): unknown {
 }
 
 /** Asks a model for one row. */
-export function ask(gateway: Gateway, model: string, pair: readonly [number, number] = [1, 2], more: Record<string, unknown> = {}) {
-  return post(`${gateway.url}/v2/models/${model}/infer`, pairs([pair], more));
+export function ask(gateway: Gateway, model: string, pair: readonly [number, number] = [1, 2]) {
+  return post(`${gateway.url}/v2/models/${model}/infer`, pairs([pair]));
 }
 
 /** Waits until what is told holds; the test's own time limit ends it when it never does. */
