@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -6,7 +6,6 @@ import { ensureToken, sameToken } from '../../adapters/keys/api-token.js';
 import { signDecision, verifyDecision, type SignableDecision } from '../../adapters/keys/decision-signature.js';
 import { ensurePersonKey, personKeyId } from '../../adapters/keys/person-key.js';
 import { ensureSigningKey } from '../../adapters/keys/signing-key.js';
-import { readTrustedKeys, trustKey } from '../../adapters/keys/trusted-keys.js';
 import { createPackageSigner } from '../../adapters/signing/package-signer.js';
 import { createPackageVerifier } from '../../adapters/signing/package-verifier.js';
 import { temporaryFolder } from '../objects/temporary-folder.js';
@@ -21,8 +20,8 @@ describe('a key file', () => {
     expect(await ensureSigningKey(folder)).toEqual(keys[0]);
     expect(modeOf(folder)).toBe(0o700);
     expect(modeOf(join(folder, 'signing.pem'))).toBe(0o600);
-    expect(readdirSync(folder)).toEqual(['signing.pem', 'trusted']);
-    expect(readdirSync(join(folder, 'trusted'))).toEqual([`${keys[0]?.keyId}.pem`]);
+    expect(readdirSync(folder)).toEqual(['public', 'signing.pem']);
+    expect(readdirSync(join(folder, 'public'))).toEqual(['signing.pem']);
   });
 
   test('that others can read is refused, with the way out', async () => {
@@ -56,45 +55,20 @@ describe('a key file', () => {
   });
 });
 
-describe('the trusted keys', () => {
+test('the public half of the signing key lies apart, for those that only verify', async () => {
+  const folder = join(temporaryFolder(), 'keys');
+  const key = await ensureSigningKey(folder);
+  const path = join(folder, 'public', 'signing.pem');
+  expect(readFileSync(path, 'utf8')).toBe(key.publicKeyPem);
+  expect(modeOf(path)).toBe(0o644);
   const files = [{ path: 'model.onnx', digest: `sha256:${'0'.repeat(64)}`, bytes: 1 }];
-
-  test('are the public halves of those that signed, and of those that were added', async () => {
-    const folder = join(temporaryFolder(), 'keys');
-    expect(await readTrustedKeys(folder)).toEqual([]);
-    const own = await ensureSigningKey(folder);
-    const other = await ensureSigningKey(join(temporaryFolder(), 'keys'));
-    await Promise.all(Array.from({ length: 5 }, () => trustKey(folder, other.publicKeyPem)));
-    const trusted = await readTrustedKeys(folder);
-    expect(trusted.toSorted()).toEqual([own.publicKeyPem, other.publicKeyPem].toSorted());
-    const verifier = createPackageVerifier({ trustedKeys: trusted });
-    for (const key of [own, other]) {
-      const signature = await createPackageSigner(key.privateKeyPem).sign({ name: 'demo', files });
-      expect(await verifier.verify({ files, signature })).toEqual({ keyId: key.keyId, name: 'demo' });
-    }
-  });
-
-  test('are no longer believed when their file is removed', async () => {
-    const folder = join(temporaryFolder(), 'keys');
-    const key = await ensureSigningKey(folder);
-    const other = await ensureSigningKey(join(temporaryFolder(), 'keys'));
-    await trustKey(folder, other.publicKeyPem);
-    rmSync(join(folder, 'trusted', `${key.keyId}.pem`));
-    expect(await readTrustedKeys(folder)).toEqual([other.publicKeyPem]);
-  });
-
-  test('hold no private key and no other kind of key', async () => {
-    const folder = join(temporaryFolder(), 'keys');
-    const key = await ensureSigningKey(folder);
-    const path = join(folder, 'trusted', 'other.pem');
-    writeFileSync(path, key.privateKeyPem);
-    await expect(readTrustedKeys(folder)).rejects.toMatchObject({
-      type: 'ArtifactRejected',
-      message: expect.stringContaining('private key'),
-    });
-    writeFileSync(path, (await ensurePersonKey(folder, 'ada')).publicKeyPem);
-    await expect(readTrustedKeys(folder)).rejects.toMatchObject({ type: 'ArtifactRejected', message: expect.stringContaining('P-256') });
-  });
+  const signature = await createPackageSigner(key.privateKeyPem).sign({ name: 'demo', files });
+  const verifier = createPackageVerifier({ trustedKeys: [readFileSync(path, 'utf8')] });
+  expect(await verifier.verify({ files, signature })).toEqual({ keyId: key.keyId, name: 'demo' });
+  rmSync(join(folder, 'signing.pem'));
+  const next = await ensureSigningKey(folder);
+  expect(next.keyId).not.toBe(key.keyId);
+  expect(readFileSync(path, 'utf8')).toBe(next.publicKeyPem);
 });
 
 describe("a person's key", () => {
