@@ -78,10 +78,10 @@ export function createDataActivities(deps: DataDeps): DataActivities {
  * features are reused: the store may be newer than the cache.
  */
 async function storeOutcomes(deps: DataDeps, definition: ModelDefinition, dataset: DatasetRef): Promise<void> {
-  const outcomes = await withScratch(deps, [], (scratch) => readOutcomes(deps, dataset, scratch));
-  const needed = outcomes.findIndex(({ timeMs }) => timeMs >= dataset.toMs - lookbackMs(definition.features));
-  const from = needed < 0 ? outcomes.length : Math.min(needed, Math.max(0, outcomes.length - servedOutcomes));
-  for (let i = from; i < outcomes.length; i += outcomeBatch) {
+  if (dataset.outcomes === undefined) return;
+  const fromMs = dataset.toMs - lookbackMs(definition.features);
+  const outcomes = await withScratch(deps, [], (scratch) => readOutcomes(deps, { dataset, atLeast: servedOutcomes, fromMs }, scratch));
+  for (let i = 0; i < outcomes.length; i += outcomeBatch) {
     await deps.outcomes.upsert(definition.name, outcomes.slice(i, i + outcomeBatch));
   }
 }

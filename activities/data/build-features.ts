@@ -7,7 +7,7 @@ import type { FeatureDefinition } from '../../domain/features.js';
 import type { ModelDefinition } from '../../domain/model-definition.js';
 import { type GrowingOutcomeHistory, outcomeHistory } from '../../domain/outcome-history.js';
 import type { TableSession, WriteColumn } from '../ports.js';
-import { type DataDeps, identifier, openTable, parquetType } from './data-deps.js';
+import { type DataDeps, identifier, openTable, parquetType, timestamp } from './data-deps.js';
 
 /** Rows of a dataset with what features are computed from; sorted by event time. */
 export type DatasetRows = {
@@ -41,19 +41,22 @@ export async function readDataset(
     timesMs: numbers[0]!.values as Float64Array,
     target: numbers[1]!.values as Float64Array,
     inputs: Object.fromEntries(columns.inputs.map((name, i) => [name, numbers[i + 2]!.values])),
-    history: outcomeHistory(await readOutcomes(deps, dataset, { folder, session })),
+    history: outcomeHistory(await readOutcomes(deps, { dataset }, { folder, session })),
   };
 }
 
-/** The dataset's outcomes by event time; none when its model looks back at none. */
+type OutcomesWanted = { readonly dataset: DatasetRef; readonly fromMs?: number; readonly atLeast?: number };
+
+/** The dataset's outcomes by event time: all, or those from `fromMs` on, yet `atLeast` so many of the newest. */
 export async function readOutcomes(
   deps: Pick<DataDeps, 'objects'>,
-  dataset: DatasetRef,
+  { dataset, fromMs, atLeast = 0 }: OutcomesWanted,
   { folder, session }: Scratch,
 ): Promise<{ timeMs: number; value: number }[]> {
   if (dataset.outcomes === undefined) return [];
   const table = await openTable(deps, folder, dataset.outcomes);
-  const { columns } = await session.numbers(`SELECT CAST(epoch_ms(time) AS DOUBLE), value FROM ${table} ORDER BY time`);
+  const newest = fromMs === undefined ? '' : `QUALIFY time >= ${timestamp(fromMs)} OR row_number() OVER (ORDER BY time DESC) <= ${atLeast}`;
+  const { columns } = await session.numbers(`SELECT CAST(epoch_ms(time) AS DOUBLE), value FROM ${table} ${newest} ORDER BY time`);
   return Array.from(columns[0]!.values, (timeMs, i) => ({ timeMs, value: columns[1]!.values[i]! }));
 }
 
