@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { digestOf } from '../digest.mjs';
-import { entryPoints, sourceFolders, workflowBundle, workflowEntry, workflowInterceptors } from '../entry-points.mjs';
+import { entryPoints, sourceFolders, workflowBundle, workflowEntry } from '../entry-points.mjs';
 import { SetUpFailure } from '../failure.mjs';
+import { CommandFailure } from '../run-command.mjs';
 
 const KEPT = 3;
 
@@ -19,7 +20,7 @@ export const build = {
   isWanted: ({ need }) => need.has('build'),
   digest: ({ places }) => sourceDigest(places.root),
   isThere: ({ places }) => existsSync(buildFolder(places)),
-  async make({ places, say, detail }) {
+  async make({ places, say, detail, run }) {
     const folder = buildFolder(places);
     const unfinished = `${folder}.new`;
     rmSync(unfinished, { recursive: true, force: true });
@@ -28,11 +29,12 @@ export const build = {
     const present = entryPoints.filter((path) => existsSync(join(places.root, path)));
     const absent = entryPoints.filter((path) => !present.includes(path));
     if (absent.length > 0) say(`    not there and left out: ${absent.join(', ')}`);
-    detail('programs');
-    await bundlePrograms({ root: places.root, folder: unfinished, paths: present });
-    detail('workflows');
-    if (existsSync(join(places.root, workflowEntry))) await bundleWorkflows({ root: places.root, folder: unfinished });
-    else say(`    not there and left out: ${workflowEntry}`);
+    if (!existsSync(join(places.root, workflowEntry))) say(`    not there and left out: ${workflowEntry}`);
+    detail(`${present.length} programs and the workflows`);
+    await Promise.all([
+      bundlePrograms({ root: places.root, folder: unfinished, paths: present }),
+      bundleWorkflows({ root: places.root, folder: unfinished, run }),
+    ]);
     rmSync(folder, { recursive: true, force: true });
     renameSync(unfinished, folder);
     dropOld(places.builds, folder);
@@ -51,7 +53,14 @@ export function buildFolder(places) {
 function sourceDigest(root) {
   return digestOf({
     root,
-    paths: [...sourceFolders, 'package-lock.json', 'tools/entry-points.mjs', 'tools/steps/build.mjs'],
+    paths: [
+      ...sourceFolders,
+      'package-lock.json',
+      'tsconfig.json',
+      'tools/entry-points.mjs',
+      'tools/steps/build.mjs',
+      'tools/bundle-workflows.mjs',
+    ],
     leaveOut: (path) => path.endsWith('/node_modules') || path.endsWith('/dist') || path.endsWith('.md'),
   });
 }
@@ -98,22 +107,17 @@ function keepTools() {
   };
 }
 
-/** @param {{root: string, folder: string}} wish */
-async function bundleWorkflows({ root, folder }) {
-  const { bundleWorkflowCode } = await import('@temporalio/worker');
-  /** @type {string[]} */
-  const messages = [];
-  const keep = (/** @type {unknown} */ message) => void messages.push(String(message));
-  const silent = () => {};
+/**
+ * In a process of its own, because the bundler would keep this one from telling how far it is.
+ * @param {{root: string, folder: string, run: import('./step.mjs').Context['run']}} wish
+ */
+async function bundleWorkflows({ root, folder, run }) {
+  const entry = join(root, workflowEntry);
+  if (!existsSync(entry)) return;
   try {
-    const { code } = await bundleWorkflowCode({
-      workflowsPath: join(root, workflowEntry),
-      workflowInterceptorModules: [...workflowInterceptors],
-      logger: { log: silent, trace: silent, debug: silent, info: silent, warn: keep, error: keep },
-    });
-    writeFileSync(join(folder, workflowBundle), code);
+    await run({ command: process.execPath, args: [join(root, 'tools', 'bundle-workflows.mjs'), entry, join(folder, workflowBundle)] });
   } catch (cause) {
-    throw sourcesBroken(messages.length > 0 ? new Error(messages.join('\n'), { cause }) : cause);
+    throw cause instanceof CommandFailure ? sourcesBroken(new Error(cause.output, { cause })) : cause;
   }
 }
 
@@ -144,9 +148,11 @@ function linkPackages({ root, builds }) {
  */
 function dropOld(builds, current) {
   utimesSync(current, new Date(), new Date());
-  const folders = readdirSync(builds)
-    .filter((name) => name !== 'node_modules' && !name.endsWith('.new'))
-    .map((name) => join(builds, name))
-    .toSorted((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
-  for (const folder of folders.slice(KEPT)) if (dirname(folder) === builds) rmSync(folder, { recursive: true, force: true });
+  const all = readdirSync(builds)
+    .filter((name) => name !== 'node_modules')
+    .map((name) => join(builds, name));
+  // Set-ups here take turns, so an unfinished folder is what an interrupted one left.
+  for (const folder of all) if (folder.endsWith('.new')) rmSync(folder, { recursive: true, force: true });
+  const folders = all.filter((folder) => !folder.endsWith('.new')).toSorted((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  for (const folder of folders.slice(KEPT)) rmSync(folder, { recursive: true, force: true });
 }
