@@ -8,7 +8,7 @@ export const root = findRoot(dirname(fileURLToPath(import.meta.url)));
 /**
  * Where everything lies. `home` holds this world's data (PERENNIAL_HOME); `tools` holds what set-up
  * makes once and worlds share (PERENNIAL_TOOLS, otherwise the home), so that a test's own home
- * does not need a Python environment of its own.
+ * does not need a Python environment of its own. Relative paths count from the clone's root.
  * @param {NodeJS.ProcessEnv} [env]
  */
 export function placesFor(env = process.env) {
