@@ -15,7 +15,6 @@ from common.program import StopRequest
 from common.table import Table
 from hyperparameters import LOG_LINK, Hyperparameters
 
-CHECKPOINT_EVERY_S = 5.0
 PROGRESS_EVERY_S = 0.5
 SCORES_PER_RUN = 20
 # Below this, a round takes a millisecond and threads mostly wait for each other: on a busy machine ten times as long.
@@ -38,6 +37,7 @@ class Job:
     checkpoint: Checkpoint | None
     stop: StopRequest
     threads: int
+    checkpoint_every_s: float
 
 
 def thread_count(asked: int | None, cells: int) -> int:
@@ -113,7 +113,7 @@ class _Follower:
         if now - self._told >= PROGRESS_EVERY_S or last or done == 1:
             self._told = now
             emit("progress", round=done, rounds=self._job.settings.rounds, seconds=round(now - self._began, 3))
-        if not self._job.settings.samples and not last and (now - self._saved >= CHECKPOINT_EVERY_S or self._job.stop.requested):
+        if not self._job.settings.samples and not last and (now - self._saved >= self._job.checkpoint_every_s or self._job.stop.requested):
             self._save(env.model, done)
         if self._job.stop.requested:
             raise Stopped(f"after round {done} of {self._job.settings.rounds}; the checkpoint is kept")

@@ -38,6 +38,10 @@ def export(booster: Any, features: np.ndarray, name: str) -> Exported:
     rounded = lightgbm.Booster(model_str=native)
     columns = features.shape[1]
     model = convert_lightgbm(rounded, name=name, initial_types=[("features", FloatTensorType([None, columns]))], target_opset=OPSET)
+    # The converter goes through sets of names, whose order changes from process to process; the same model is the same file.
+    imports = sorted(model.opset_import, key=lambda entry: entry.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(imports)
     content = model.SerializeToString(deterministic=True)
     every = max(1, -(-len(features) // PARITY_ROWS))
     rows = np.vstack([features[::every], _with_absent(features)])

@@ -49,7 +49,7 @@ def main(layout: Layout, stop: StopRequest) -> None:
         checkpoint = Checkpoint(layout.checkpoints, fingerprint(made_from, [train_path]))
     job = Job(
         settings, config["seed"], train, validation, config["features"], config["metrics"], checkpoint, stop,
-        threads=thread_count(settings.threads, train.features.size),
+        threads=thread_count(settings.threads, train.features.size), checkpoint_every_s=config["checkpointEverySeconds"],
     )  # fmt: skip
     booster = boost(job)
     metrics = [] if validation is None else measure(config["metrics"], validation.target, booster.predict(validation.features))
@@ -70,7 +70,7 @@ def read_config(given: dict[str, Any]) -> dict[str, Any]:
         raise TrainerError("config", f"perennial.json: target: expected the name of a column that is no feature, found {target!r}")
     if not isinstance(given.get("seed"), int) or not 0 <= given["seed"] <= 2**31 - 100_001:
         raise TrainerError("config", f"perennial.json: seed: expected a whole number from 0, found {given.get('seed')!r}")
-    return {"metrics": [], "export": True, "checkpoint": True, **given}
+    return {"metrics": [], "export": True, "checkpoint": True, "checkpointEverySeconds": 2, **given}
 
 
 def check_target(table: Table, objective: str, target: str) -> None:
