@@ -95,7 +95,7 @@ export type TrainingActivities = {
 
 export type EvaluationReport = {
   readonly metrics: readonly MetricValue[];
-  /** Both on the same rows, those newer than the training rows of both; null without a champion or without such rows. */
+  /** Both on the same rows, those newer than the training rows of both (figures are null without such rows); null without a champion. */
   readonly champion: {
     readonly version: string;
     readonly metrics: readonly MetricValue[];
@@ -103,7 +103,7 @@ export type EvaluationReport = {
     readonly rows: number;
     readonly fromMs: number;
     readonly toMs: number;
-    /** Why the champion has no figures (`value: null`), when it could not be run on these rows. */
+    /** Why there are no figures (`value: null`): no such rows, or a champion that could not be run on them. */
     readonly note?: string;
   } | null;
   readonly residualsByHour: readonly {

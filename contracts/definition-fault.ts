@@ -19,7 +19,7 @@ export function shapeFaults(issues: readonly z.core.$ZodIssue[]): DefinitionFaul
 }
 
 /** `features[3].agoMs` for `['features', 3, 'agoMs']`. */
-export function pathText(path: readonly PropertyKey[]): string {
+function pathText(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, part) => {
     if (typeof part === 'number') return `${text}[${part}]`;
     return text === '' ? String(part) : `${text}.${String(part)}`;

@@ -91,7 +91,7 @@ export default defineModel({
     // A candidate is judged before its refit: it has not seen the last fifth of its window, while the champion was refitted on
     // more recent rows. That alone made November 2.9% worse (13.60 against 13.21) and, once refitted, better on the weeks after
     // (12.84 against 13.55). The tolerance covers this handicap; the refitted file is judged against the champion in shadow.
-    { kind: 'notWorseThanChampion', metric: 'mape', maxRelativeIncrease: 0.05, minRows: 200 },
+    { kind: 'notWorseThanChampion', metric: 'mape', maxRelativeIncrease: 0.05, minRows: 72 },
     { kind: 'latency', maxP95Ms: 100 },
   ],
   serving: {
@@ -155,7 +155,7 @@ export default defineModel({
     primaryUsers: 'Operations staff who move bikes between stations, and services that plan with them.',
     limitations: [
       'The weather it was trained and measured with is observed, not forecast: with forecast weather its error is larger than the figures here.',
-      'It needs the rentals of the last hours. Without those of the last three hours MAPE was 18.7% where it is about 13% with them; when labels come late it answers from older hours.',
+      'It needs the rentals of the last hours. Trained without those of the last three, its MAPE was 20.6% where it is 13.7% with them (held-out rows as of 2011-10-01). With every label a day late, so that its lags are absent, MAPE was 79%: do not plan with it while labels are missing.',
       'One year (2011) of one city. It knows one summer and no growth from year to year.',
       'MAPE is measured over hours with at least 100 rentals; quiet hours (most of the night) are judged by WAPE and RMSE alone.',
     ],

@@ -52,31 +52,44 @@ type Measured = {
   readonly predicted: Float64Array;
 };
 
-/** Both on the held-out rows at or after the end of the champion's training; null without a champion or without such rows. */
+/**
+ * Both on the held-out rows at or after the end of the champion's training; null without a champion. Without such rows, or with
+ * a champion that cannot be run on them, there are no figures and a note says why: a gate that compares then refuses.
+ */
 async function compareWithChampion(
   deps: EvaluationDeps,
   { definition, holdout, champion }: EvaluateInput,
   { scratch, rows, predicted }: Measured,
 ): Promise<EvaluationReport['champion']> {
   if (champion === null) return null;
-  const first = rows.timesMs.findIndex((timeMs) => timeMs >= champion.trainedToMs);
-  if (first < 0) return null;
+  const newer = rows.timesMs.findIndex((timeMs) => timeMs >= champion.trainedToMs);
+  if (newer < 0) return nothingNewer(definition, champion, holdout.toMs);
   const spec = await servingSpec(deps, champion.package);
   const features = await championRows(deps, { spec, definition, holdout, rows }, scratch);
-  const actual = rows.actual.subarray(first);
+  const actual = rows.actual.subarray(newer);
   const theirs =
     features.kind === 'rows'
-      ? (await predictAs(deps, { champion, spec, matrix: features.matrix })).subarray(first)
+      ? (await predictAs(deps, { champion, spec, matrix: features.matrix })).subarray(newer)
       : new Float64Array(actual.length).fill(NaN);
   return {
     version: champion.version,
     metrics: computeMetrics(definition.metrics, { actual, predicted: theirs }),
-    candidateMetrics: computeMetrics(definition.metrics, { actual, predicted: predicted.subarray(first) }),
+    candidateMetrics: computeMetrics(definition.metrics, { actual, predicted: predicted.subarray(newer) }),
     rows: actual.length,
-    fromMs: rows.timesMs[first]!,
+    fromMs: rows.timesMs[newer]!,
     toMs: holdout.toMs,
     ...(features.kind === 'absent' ? { note: `${champion.version} could not be run on these rows: ${features.reason}` } : {}),
   };
+}
+
+function nothingNewer(
+  definition: ModelDefinition,
+  { version, trainedToMs }: { version: string; trainedToMs: number },
+  toMs: number,
+): EvaluationReport['champion'] {
+  const metrics = computeMetrics(definition.metrics, { actual: [], predicted: [] });
+  const note = `no held-out row is newer than the training of champion ${version}, which saw all rows before ${new Date(trainedToMs).toISOString()}; retrain as of a later time`;
+  return { version, metrics, candidateMetrics: metrics, rows: 0, fromMs: trainedToMs, toMs, note };
 }
 
 async function predictAs(

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createDataActivities } from '../../activities/data.activities.js';
 import { openTable, withScratch } from '../../activities/data/data-deps.js';
@@ -262,5 +263,31 @@ describe('buildFeatures and splitFeatures', () => {
     expect(await activitiesWithLoss.buildFeatures({ ...context, run: 'run-9', definition: rentals, dataset: built.dataset! })).toEqual(
       built,
     );
+  });
+});
+
+describe('sources outside this machine', () => {
+  const definition = { ...rentals, source: { ...rentals.source, files: { rentals: 's3://bucket/2024/rentals.csv' } } };
+
+  it('are fetched where the environment can, and read like files', async () => {
+    const fetched: string[] = [];
+    const remote = createDataActivities({
+      ...world,
+      sourceFiles: {
+        fetch: async (address, path) => {
+          fetched.push(address);
+          writeFileSync(path, rentalsCsv());
+        },
+      },
+    });
+    const { digest } = await extract();
+    expect(await remote.extractWindow({ ...context, useCache: false, definition, asOfMs })).toMatchObject({ digest, rows: 240 });
+    expect(fetched).toEqual(['s3://bucket/2024/rentals.csv']);
+  });
+
+  it('are refused, with what to do, where it cannot', async () => {
+    const error = await failure(extract(definition));
+    expect(error).toMatchObject({ type: 'DataInvalid' });
+    expect(error.message).toMatch(/no S3 to read sources from; set it up, or name a file below the data folder/);
   });
 });

@@ -1,17 +1,25 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { FeatureSet } from '../../contracts/activities.js';
+import { withScratch } from '../../activities/data/data-deps.js';
+import { readDataset } from '../../activities/data/build-features.js';
+import { loadOnnx } from '../../activities/evaluation/onnx-model.js';
+import { compileFeatures, inputColumns } from '../../domain/feature-computation.js';
+import type { OutcomeHistory } from '../../domain/features.js';
+import { computeMetrics } from '../../domain/metric-computation.js';
 import { judgeGates } from '../../domain/gate-judgement.js';
 import type { ModelDefinition } from '../../domain/model-definition.js';
 import demandForecast from '../../models/demand-forecast.js';
-import { dataWorld } from '../data/world.js';
+import { type DataWorld, dataWorld } from '../data/world.js';
 import { type Activities, activitiesOf, context, prepared, trained } from './trained.js';
 
 const october = Date.UTC(2011, 9, 1);
 const november = Date.UTC(2011, 10, 1);
 
+let world: DataWorld;
 let activities: Activities;
 beforeAll(async () => {
-  activities = await activitiesOf(await dataWorld('bikeshare'));
+  world = await dataWorld('bikeshare');
+  activities = await activitiesOf(world);
 });
 
 async function evaluated(definition: ModelDefinition, asOfMs: number) {
@@ -55,6 +63,41 @@ describe('demand-forecast on the real data, as of 2011-10-01', () => {
     const mape = report.metrics.find(({ name }) => name === 'mape')!;
     console.log(`90 days, 2011-10-01: MAPE ${mape.value?.toFixed(4)} over ${mape.count} hours of at least ${mape.floor}`);
     expect(mape.value).toBeGreaterThan(0);
+  });
+
+  it('still answers when every label is a day late, and worse: that is what late labels cost', async () => {
+    const { parts, model, report } = await evaluated(demandForecast, october);
+    const { features, eventTime, target } = demandForecast;
+    const late = await withScratch(world, [], async (scratch) => {
+      const columns = { eventTime, target: target.column, inputs: inputColumns(features) };
+      const rows = await readDataset(world, { dataset: parts.dataset, columns }, scratch);
+      const first = rows.timesMs.findIndex((timeMs) => timeMs >= parts.holdout.fromMs);
+      const fill = compileFeatures(features);
+      const matrix = new Float32Array(parts.holdout.rows * features.length);
+      for (let i = 0; i < parts.holdout.rows; i++) {
+        const row = first + i;
+        const timeMs = rows.timesMs[row]!;
+        const known = timeMs - 24 * 3_600_000;
+        const history: OutcomeHistory = {
+          at: (at) => (at < known ? rows.history.at(at) : undefined),
+          range: (fromMs, toMs) => rows.history.range(Math.min(fromMs, known), Math.min(toMs, known)),
+        };
+        fill(
+          { timeMs, inputs: Object.fromEntries(columns.inputs.map((name) => [name, rows.inputs[name]![row]])) },
+          matrix,
+          i * features.length,
+          history,
+        );
+      }
+      const onnx = await loadOnnx(await world.objects.get(model.onnx.digest), demandForecast.serving.output);
+      const predicted = await onnx.predict(matrix, features.length);
+      await onnx.close();
+      return computeMetrics(demandForecast.metrics, { actual: rows.target.subarray(first), predicted });
+    });
+    const [onTime, delayed] = [report.metrics, late].map((metrics) => metrics.find(({ name }) => name === 'mape')!);
+    console.log(`labels a day late: MAPE ${delayed!.value?.toFixed(4)} instead of ${onTime!.value?.toFixed(4)} over ${delayed!.count}`);
+    expect(delayed!.count).toBe(onTime!.count);
+    expect(delayed!.value).toBeGreaterThan(onTime!.value!);
   });
 
   it('is worse without the rentals of the last three hours', async () => {

@@ -7,6 +7,7 @@ import type { ObjectRef, PackageRef, ServingSpec } from '../../contracts/artifac
 import { packageDigest } from '../../activities/artifact.activities.js';
 import { cardOfVersion } from '../../domain/card.js';
 import { computeFeatures } from '../../domain/feature-computation.js';
+import { judgeGates } from '../../domain/gate-judgement.js';
 import type { ModelDefinition } from '../../domain/model-definition.js';
 import { outcomeHistory } from '../../domain/outcome-history.js';
 import { type DataWorld, dataWorld, hourMs, rentals, rentalsCsv, rentalsEnd } from '../data/world.js';
@@ -96,7 +97,17 @@ describe('evaluateModel', () => {
       holdout: parts.holdout,
       champion: { version: '1.0.0', package: good, trainedToMs: rentalsEnd },
     });
-    expect(none.champion).toBeNull();
+    expect(none.champion).toMatchObject({
+      version: '1.0.0',
+      rows: 0,
+      metrics: [
+        { value: null, count: 0 },
+        { value: null, count: 0 },
+      ],
+    });
+    expect(none.champion!.note).toMatch(/no held-out row is newer than the training of champion 1\.0\.0/);
+    const gates = [{ kind: 'notWorseThanChampion', metric: 'mape', maxRelativeIncrease: 1, minRows: 1 }] as const;
+    expect(judgeGates(gates, { candidate: none.metrics, champion: none.champion, latencyP95Ms: 1 }).refused).not.toBeNull();
   });
 
   it('computes the features of a champion that has others, from the same rows', async () => {

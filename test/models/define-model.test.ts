@@ -121,7 +121,7 @@ describe('a model definition', () => {
       'retraining.schedules[0].cron',
       /five cron fields/,
     ],
-  ])('refuses %s', (_, spoil, path, expected) => {
+  ])('refuses %s', (...[, spoil, path, expected]) => {
     const definition = copy();
     spoil(definition);
     const faults = faultsOf(definition);
