@@ -3,7 +3,7 @@ import { PerennialError } from '../../domain/errors.js';
 import { payloadType } from './statement.js';
 
 /** Sigstore bundle v0.3 in key mode: a DSSE envelope and a hint at the key. */
-export const bundleMediaType = 'application/vnd.dev.sigstore.bundle.v0.3+json';
+const bundleMediaType = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 
 const base64 = z
   .string()

@@ -7,8 +7,8 @@ import type { PackageFile } from '../../contracts/artifacts.js';
  * file. Its format documentation still shows the older predicate; this follows the published code.
  */
 export const payloadType = 'application/vnd.in-toto+json';
-export const statementType = 'https://in-toto.io/Statement/v1';
-export const predicateType = 'https://model_signing/signature/v1.0';
+const statementType = 'https://in-toto.io/Statement/v1';
+const predicateType = 'https://model_signing/signature/v1.0';
 
 const hex = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits');
 

@@ -58,8 +58,8 @@ describe('an object in files', () => {
 
   test('is one object however often and by whomever it is put at once', async () => {
     const stores = await Promise.all(Array.from({ length: 4 }, () => openFileObjectStore(folder)));
-    const refs = await Promise.all(Array.from({ length: 40 }, (_, at) => stores[at % 4]?.put(bytes, 'text/plain')));
-    expect(new Set(refs.map((ref) => ref?.digest))).toEqual(new Set([digest]));
+    const refs = await Promise.all(Array.from({ length: 40 }, (_, at) => (stores[at % 4] ?? store).put(bytes, 'text/plain')));
+    expect(new Set(refs.map((ref) => ref.digest))).toEqual(new Set([digest]));
     expect(filesBelow(folder)).toEqual([pathOf(digest)]);
   });
 
@@ -133,7 +133,7 @@ test('nothing but a digest is a key, in any encoding', async () => {
         fc.string({ unit: 'binary' }),
         fc.string().map((text) => `sha256:${text}`),
         fc
-          .mixedCase(fc.string({ unit: fc.constantFrom(...'0123456789abcdef/.'), minLength: 64, maxLength: 64 }))
+          .mixedCase(fc.string({ unit: fc.constantFrom(...'0123456789abcdef/.'.split('')), minLength: 64, maxLength: 64 }))
           .map((text) => `sha256:${text}`),
       ),
       (text) => {

@@ -31,16 +31,16 @@ export const ours = Object.entries(compose.services).filter(([, service]) => ser
 
 /** A text after Compose has put in the variables: `${NAME:?why}` and `${NAME}` from those given, `${NAME:-default}`, `$$`. */
 export function interpolated(text: string, variables: Readonly<Record<string, string>>): string {
-  return text.replaceAll(
-    /\$\$|\$\{([A-Za-z0-9_]+)(?::([-?])([^}]*))?\}/g,
-    (whole, name: string | undefined, kind: string | undefined, rest: string) => {
-      if (name === undefined) return '$';
-      const value = variables[name];
-      if (value !== undefined) return value;
-      if (kind === '-') return rest;
-      throw new Error(`docker compose would stop at ${whole}`);
-    },
-  );
+  let result = '';
+  let from = 0;
+  for (const match of text.matchAll(/\$\$|\$\{(?<name>[A-Za-z0-9_]+)(?::(?<kind>[-?])(?<rest>[^}]*))?\}/g)) {
+    const { name, kind, rest = '' } = match.groups ?? {};
+    const value = name === undefined ? '$' : (variables[name] ?? (kind === '-' ? rest : undefined));
+    if (value === undefined) throw new Error(`docker compose would stop at ${match[0]}`);
+    result += text.slice(from, match.index) + value;
+    from = match.index + match[0].length;
+  }
+  return result + text.slice(from);
 }
 
 /** The environment of a service's process: what its image sets, and what the compose file sets on top. */
