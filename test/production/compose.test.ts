@@ -100,6 +100,13 @@ describe('every process of ours', () => {
     expect(config.workflowBundle).toBe('/opt/perennial/dist/workflow-bundle.js');
   });
 
+  test('that is asked for its health serves that path', () => {
+    const pathOf = (name: string) =>
+      /fetch\('http:\/\/127\.0\.0\.1:\d+([^']+)'/.exec(compose.services[name]?.healthcheck?.test.join(' ') ?? '')?.[1] ?? 'none';
+    const sources = { api: 'clients/api/create-api.ts', gateway: 'gateway/metadata.ts' };
+    for (const [name, source] of Object.entries(sources)) expect(readFileSync(join(root, source), 'utf8'), name).toContain(pathOf(name));
+  });
+
   test('that listens beyond its container asks for a token and is published to this machine alone', () => {
     for (const [name, service] of services) {
       for (const port of service.ports ?? []) expect(port, name).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
