@@ -1,4 +1,4 @@
-import { OpenAPIHono, type z } from '@hono/zod-openapi';
+import type { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { ObjectStore } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';

@@ -40,7 +40,7 @@ type WireAnswer = {
   model_name: string;
   model_version: string;
   outputs: Prediction['outputs'];
-  parameters?: Record<string, unknown>;
+  parameters?: { prediction_ids?: string } & Record<string, unknown>;
 };
 
 /** Asks the gateway. `DataInvalid` names the field that is wrong, `Conflict` an unknown model, `Unavailable` when it is away. */
@@ -58,7 +58,7 @@ export async function predict(
     timeoutMs,
   });
   return {
-    ids: String(answer.parameters?.['prediction_ids'] ?? answer.id).split(','),
+    ids: (answer.parameters?.prediction_ids ?? answer.id).split(','),
     model: answer.model_name,
     version: answer.model_version,
     outputs: answer.outputs,
