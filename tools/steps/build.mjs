@@ -7,6 +7,7 @@ import { SetUpFailure } from '../failure.mjs';
 import { CommandFailure } from '../run-command.mjs';
 
 const KEPT = 3;
+const KEPT_MS = 24 * 3_600_000;
 
 /**
  * The TypeScript programs and the workflow bundle as JavaScript, kept by the digest of all sources.
@@ -154,5 +155,7 @@ function dropOld(builds, current) {
   // Set-ups here take turns, so an unfinished folder is what an interrupted one left.
   for (const folder of all) if (folder.endsWith('.new')) rmSync(folder, { recursive: true, force: true });
   const folders = all.filter((folder) => !folder.endsWith('.new')).toSorted((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
-  for (const folder of folders.slice(KEPT)) rmSync(folder, { recursive: true, force: true });
+  // A stack that runs restarts its processes from its build, however often the sources changed since.
+  const old = folders.slice(KEPT).filter((folder) => Date.now() - statSync(folder).mtimeMs > KEPT_MS);
+  for (const folder of old) rmSync(folder, { recursive: true, force: true });
 }

@@ -94,7 +94,7 @@ async function build({ places, env, run, detail }, target) {
     env: { ...env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly', GOWORK: 'off' },
     onLine: (line) => {
       if (line.startsWith('go: downloading')) detail('downloading Go modules');
-      else detail(`${(packages += 1)} of about 1,700 Go packages compiled`);
+      else detail(`${(packages += 1)} of about 1,300 Go packages compiled`);
     },
   });
   return `server ${serverVersion(target)}, built from Go modules`;
