@@ -20,12 +20,14 @@ export type GatewayConfig = {
   readonly maxBatchRows: number;
   /** Requests that may wait for one version; more are answered 503. */
   readonly maxWaiting: number;
-  /** How long a request waits for a version before it is given up. */
+  /** How long a request waits for a version before it is given up; a thread that computes longer than this is replaced. */
   readonly answerLimitMs: number;
   /** How long a request waits for a challenger before the champion answers instead. */
   readonly challengerLimitMs: number;
   /** Requests that wait for the shadow; more are shed. */
   readonly maxShadowWaiting: number;
+  /** Copies that a shadow in a thread works on at once. */
+  readonly maxShadowAtWork: number;
   /** A copy older than this is shed before the shadow sees it. */
   readonly shadowLimitMs: number;
   readonly captureEveryMs: number;
@@ -61,6 +63,7 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   answerLimitMs: 30_000,
   challengerLimitMs: 500,
   maxShadowWaiting: 1_000,
+  maxShadowAtWork: 64,
   shadowLimitMs: 1_000,
   captureEveryMs: 100,
   captureBatchRows: 500,

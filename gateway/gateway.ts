@@ -161,9 +161,22 @@ export function createGateway(deps: GatewayDeps): Gateway {
         .flush(config.drainLimitMs)
         .catch((error: unknown) => log({ level: 'error', event: 'capturesLost', count: captures.waiting, reason: reasonOf(error) }));
       captures.close();
+      const versions = tables.models.flatMap((model) => [...tables.need(model).versions.values()]);
       for (const model of tables.models) tables.remove(model);
+      await within(
+        config.drainLimitMs,
+        versions.map(({ closed }) => closed),
+      );
       metrics.clear();
       log({ level: 'info', event: 'stopped' });
     },
   };
+}
+
+/** Waits for all, but no longer than `limitMs`. */
+async function within(limitMs: number, work: readonly Promise<void>[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
+  await Promise.race([Promise.all(work), limit]);
+  clearTimeout(timer);
 }

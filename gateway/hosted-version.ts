@@ -37,6 +37,8 @@ export type HostedVersion = {
   enter(): boolean;
   leave(): void;
   retire(): void;
+  /** Resolves when the session is freed after `retire`. */
+  readonly closed: Promise<void>;
 };
 
 export type HostDeps = { readonly source: PackageSource; readonly metrics: GatewayMetrics; readonly config: GatewayConfig };
@@ -57,7 +59,11 @@ export async function hostVersion(deps: HostDeps, servable: ServableVersion): Pr
   const rejected = (reason: string): PerennialError =>
     new PerennialError('ArtifactRejected', `${model} ${version} cannot be served: ${reason}`);
   const program = await threadProgram(config.inferenceThread);
-  const trial = await loadInThread({ model: contents.model, program, limitMs: config.loadLimitMs }).catch((error: Error) => {
+  const trial = await loadInThread({
+    model: contents.model,
+    program,
+    limitMs: config.loadLimitMs,
+  }).catch((error: Error) => {
     throw rejected(`model.onnx does not load: ${error.message}`);
   });
   let runner: Runner = trial;
@@ -69,11 +75,13 @@ export async function hostVersion(deps: HostDeps, servable: ServableVersion): Pr
     ).catch((error: Error) => {
       throw rejected(error.message);
     });
+    trial.limitRuns(config.answerLimitMs);
     if (runMs <= config.inPlaceMaxMs) {
       runner = await loadInPlace(contents.model).catch((error: Error) => {
         throw rejected(`model.onnx does not load: ${error.message}`);
       });
-      await runner.run(plan.sample(1));
+      // Only to have the first run behind it; zeros need not mean anything to the model.
+      await runner.run(plan.sample(1)).catch(() => undefined);
       await trial.release();
     }
     const metrics = deps.metrics.version(model, version);
@@ -99,7 +107,8 @@ export async function hostVersion(deps: HostDeps, servable: ServableVersion): Pr
       ...lifetime(runner),
     };
   } catch (error) {
-    await trial.release();
+    // Not waited for: a model that hangs never ends its thread.
+    void trial.release();
     if (runner !== trial) await runner.release();
     throw error;
   }
@@ -151,17 +160,26 @@ async function withLimit<T>(work: Promise<T>, limitMs: number): Promise<T> {
   return Promise.race([work, limit]).finally(() => clearTimeout(timer));
 }
 
-function lifetime(runner: Runner): Pick<HostedVersion, 'enter' | 'leave' | 'retire'> {
+function lifetime(runner: Runner): Pick<HostedVersion, 'enter' | 'leave' | 'retire' | 'closed'> {
   let inFlight = 0;
   let retired = false;
   let released = false;
+  let close = (): void => undefined;
+  const closed = new Promise<void>((resolve) => (close = resolve));
   const release = (): void => {
     if (!retired || released || inFlight > 0) return;
     released = true;
     // Not within the turn that answered the last request: its batch may still be on the stack.
-    setImmediate(() => void runner.release().catch(() => undefined));
+    setImmediate(
+      () =>
+        void runner
+          .release()
+          .catch(() => undefined)
+          .finally(close),
+    );
   };
   return {
+    closed,
     enter() {
       if (!released) inFlight++;
       return !released;

@@ -20,7 +20,7 @@ function tensorMeta(meta: OnnxRuntime.InferenceSession.ValueMetadata): TensorMet
   return { name: meta.name, type: meta.type, shape: meta.shape.map((dim) => (typeof dim === 'number' ? dim : -1)) };
 }
 
-async function run(session: OnnxRuntime.InferenceSession, call: ThreadCall): Promise<void> {
+async function run(session: OnnxRuntime.InferenceSession, call: Extract<ThreadCall, { kind: 'run' }>): Promise<void> {
   try {
     const feeds: Record<string, OnnxRuntime.Tensor> = {};
     for (const [name, tensor] of Object.entries(call.feeds))
@@ -40,8 +40,25 @@ async function run(session: OnnxRuntime.InferenceSession, call: ThreadCall): Pro
 
 try {
   const session = await ort.InferenceSession.create(model, sessionOptions);
-  port.on('message', (call: ThreadCall) => void run(session, call));
+  let running = 0;
+  let closing = false;
+  // A thread that is ended from outside while ONNX Runtime computes takes the whole process with it: it ends itself.
+  const endWhenIdle = (): void => {
+    if (closing && running === 0) void session.release().finally(() => port.close());
+  };
+  port.on('message', (call: ThreadCall) => {
+    if (call.kind === 'close') {
+      closing = true;
+      return endWhenIdle();
+    }
+    running++;
+    void run(session, call).finally(() => {
+      running--;
+      endWhenIdle();
+    });
+  });
   answer({ kind: 'ready', inputs: session.inputMetadata.map(tensorMeta), outputs: session.outputMetadata.map(tensorMeta) });
 } catch (error) {
   answer({ kind: 'refused', reason: reasonOf(error) });
+  port.close();
 }

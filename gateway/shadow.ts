@@ -22,11 +22,9 @@ export type ShadowDeps = {
   readonly outcomes: OutcomeCache;
   readonly captures: CaptureBuffer;
   readonly metrics: GatewayMetrics;
-  readonly config: Pick<GatewayConfig, 'maxShadowWaiting' | 'shadowLimitMs'>;
+  readonly config: Pick<GatewayConfig, 'maxShadowWaiting' | 'maxShadowAtWork' | 'shadowLimitMs'>;
 };
 
-/** Most copies that a shadow in a thread works on at once. */
-const threadAtOnce = 64;
 /** Event-loop time that one turn may spend on a shadow that runs in place, in milliseconds. */
 const turnBudgetMs = 1;
 
@@ -90,7 +88,7 @@ export class Shadow {
       if (now - copy.atMs > this.#deps.config.shadowLimitMs) {
         this.#deps.metrics.shed(version.model, version.version);
         version.leave();
-      } else if (atWork >= atOnce(version)) {
+      } else if (atWork >= this.#atOnce(version)) {
         held.push(copy);
       } else {
         this.#atWork.set(version, atWork + 1);
@@ -104,6 +102,12 @@ export class Shadow {
       }
     }
     this.#waiting = held;
+  }
+
+  #atOnce(version: HostedVersion): number {
+    const most = this.#deps.config.maxShadowAtWork;
+    if (version.placement === 'thread') return most;
+    return Math.max(1, Math.min(most, Math.floor(turnBudgetMs / Math.max(version.runMs, 0.001))));
   }
 
   async #answer(copy: Copy): Promise<void> {
@@ -151,9 +155,4 @@ export class Shadow {
       });
     });
   }
-}
-
-function atOnce(version: HostedVersion): number {
-  if (version.placement === 'thread') return threadAtOnce;
-  return Math.max(1, Math.min(32, Math.floor(turnBudgetMs / Math.max(version.runMs, 0.001))));
 }

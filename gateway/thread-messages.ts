@@ -7,8 +7,8 @@ export type ThreadData = {
   readonly sessionOptions: Readonly<Record<string, string | number>>;
 };
 
-/** Gateway to thread. */
-export type ThreadCall = { readonly id: number; readonly feeds: NamedTensors };
+/** Gateway to thread. After `close` the thread ends when its last run is done. */
+export type ThreadCall = { readonly kind: 'run'; readonly id: number; readonly feeds: NamedTensors } | { readonly kind: 'close' };
 
 /** Thread to gateway. `ms` is the run alone, without the way there and back. */
 export type ThreadAnswer =

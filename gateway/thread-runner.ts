@@ -4,22 +4,35 @@ import { sessionOptions } from './runner.js';
 import type { NamedTensors, TensorMeta } from './tensors.js';
 import type { ThreadAnswer, ThreadCall, ThreadData } from './thread-messages.js';
 
-type Waiting = { resolve(outputs: NamedTensors): void; reject(reason: Error): void };
+type Waiting = { resolve(outputs: NamedTensors): void; reject(reason: Error): void; readonly limit: NodeJS.Timeout };
 
 /** A model in a thread of its own, and how long its last run took there. */
-export type ThreadRunner = Runner & { readonly lastRunMs: number };
+export type ThreadRunner = Runner & {
+  readonly lastRunMs: number;
+  /** Longest that one run may take from now on. */
+  limitRuns(ms: number): void;
+};
+
+/** `limitMs` is for loading, and for each run until `limitRuns` says otherwise. */
+export type ThreadInput = { readonly model: Uint8Array; readonly program: string; readonly limitMs: number };
 
 /**
- * Loads a model in a thread of its own; the event loop stays free while it computes. When the thread dies, the runs that
- * wait are rejected and the next run starts another thread. Rejects with ONNX Runtime's reason when the model cannot be
- * loaded, or when that takes longer than `limitMs`.
+ * Loads a model in a thread of its own; the event loop stays free while it computes. When the thread dies, or
+ * computes longer than it may, the runs that wait are rejected and the next run starts another thread. Rejects with ONNX
+ * Runtime's reason when the model cannot be loaded, or when that takes longer than `limitMs`.
  */
-export async function loadInThread(input: { model: Uint8Array; program: string; limitMs: number }): Promise<ThreadRunner> {
+export async function loadInThread(input: ThreadInput): Promise<ThreadRunner> {
   let lastRunMs = 0;
+  let runLimitMs = input.limitMs;
   let current: Promise<Thread> | undefined;
   let released = false;
   const open = (): Promise<Thread> => {
-    const opening = startThread({ ...input, onRun: (ms) => (lastRunMs = ms), onEnd: () => current === opening && (current = undefined) });
+    const opening = startThread({
+      ...input,
+      runLimitMs: () => runLimitMs,
+      onRun: (ms) => (lastRunMs = ms),
+      onEnd: () => current === opening && (current = undefined),
+    });
     return opening;
   };
   current = open();
@@ -28,6 +41,9 @@ export async function loadInThread(input: { model: Uint8Array; program: string; 
     placement: 'thread',
     inputs: first.inputs,
     outputs: first.outputs,
+    limitRuns(ms) {
+      runLimitMs = ms;
+    },
     get lastRunMs() {
       return lastRunMs;
     },
@@ -51,40 +67,51 @@ type Thread = {
   stop(): Promise<void>;
 };
 
-function startThread(input: {
-  model: Uint8Array;
-  program: string;
-  limitMs: number;
-  onRun(ms: number): void;
-  onEnd(): void;
-}): Promise<Thread> {
+function startThread(input: ThreadInput & { runLimitMs(): number; onRun(ms: number): void; onEnd(): void }): Promise<Thread> {
   const workerData: ThreadData = { model: input.model, requireFrom: import.meta.url, sessionOptions };
   const worker = new Worker(input.program, { workerData, execArgv: [] });
   const waiting = new Map<number, Waiting>();
   let next = 0;
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  // Never `terminate`: ONNX Runtime, met in the middle of a run, would end the process. The thread ends itself once it can.
+  const abandon = (): void => {
+    const call: ThreadCall = { kind: 'close' };
+    worker.postMessage(call);
+    worker.unref();
+  };
   return new Promise((resolve, reject) => {
     const end = (reason: Error): void => {
       clearTimeout(limit);
       input.onEnd();
       reject(reason);
-      for (const run of waiting.values()) run.reject(reason);
+      for (const run of waiting.values()) {
+        clearTimeout(run.limit);
+        run.reject(reason);
+      }
       waiting.clear();
     };
     const limit = setTimeout(() => {
       end(new Error(`the model was not loaded within ${input.limitMs} ms`));
-      void worker.terminate();
+      abandon();
     }, input.limitMs);
     const thread = (meta: { inputs: readonly TensorMeta[]; outputs: readonly TensorMeta[] }): Thread => ({
       ...meta,
       run: (feeds) =>
         new Promise((done, failed) => {
           const id = next++;
-          waiting.set(id, { resolve: done, reject: failed });
-          const call: ThreadCall = { id, feeds };
+          // The thread is left to itself, and another one takes the next run.
+          const runLimitMs = input.runLimitMs();
+          const overdue = setTimeout(() => {
+            end(new Error(`a run took longer than ${runLimitMs} ms`));
+            abandon();
+          }, runLimitMs);
+          waiting.set(id, { resolve: done, reject: failed, limit: overdue });
+          const call: ThreadCall = { kind: 'run', id, feeds };
           worker.postMessage(call);
         }),
       async stop() {
-        await worker.terminate();
+        abandon();
+        await exited;
       },
     });
     worker.on('message', (message: ThreadAnswer) => {
@@ -96,7 +123,7 @@ function startThread(input: {
           return;
         case 'refused':
           end(new Error(message.reason));
-          void worker.terminate();
+          abandon();
           return;
         case 'done':
           input.onRun(message.ms);
@@ -109,6 +136,7 @@ function startThread(input: {
     const settle = (id: number): Waiting | undefined => {
       const run = waiting.get(id);
       waiting.delete(id);
+      clearTimeout(run?.limit);
       return run;
     };
     worker.on('error', (error) => end(error instanceof Error ? error : new Error(String(error))));

@@ -107,6 +107,13 @@ describe('a costly model', () => {
     expect((await post(`${gateway.url}/v2/models/demand/versions/1.0.1/infer`, pairs([[1, 2]]))).body.outputs[0]!.data).toEqual([3021]);
   });
 
+  it('that computes too long is given up, and the rest goes on', async () => {
+    const { gateway } = await canary('slow', { answerLimitMs: 2, challengerLimitMs: 1, loadLimitMs: 60_000 });
+    const pinned = () => post(`${gateway.url}/v2/models/demand/versions/1.0.1/infer`, pairs([[1, 2]]));
+    for (let i = 0; i < 3; i++) expect((await pinned()).status).toBeGreaterThanOrEqual(500);
+    expect((await ask(gateway, 'demand')).body).toMatchObject({ model_version: '1.0.0' });
+  });
+
   it('refuses early when too many wait for it', async () => {
     const { gateway } = await canary('slow', { maxWaiting: 2 });
     const answers = await Promise.all(
@@ -167,8 +174,7 @@ describe('a shadow', () => {
   });
 
   it('that is slow is shed and counted, and every request is answered', async () => {
-    const { gateway, captured } = await shadowed('slow', { maxShadowWaiting: 5 });
-    // Many more at once than the shadow may work on (64) or keep waiting (5).
+    const { gateway, captured } = await shadowed('slow', { maxShadowWaiting: 1, maxShadowAtWork: 1 });
     const answers = await Promise.all(Array.from({ length: 200 }, () => ask(gateway, 'demand')));
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
     await until(() => captured().length > 0);
@@ -176,5 +182,22 @@ describe('a shadow', () => {
     const shed = Number(/gateway_shadow_shed_total\{model_name="demand",version="1.0.1"\} (\d+)/.exec(body)?.[1]);
     expect(shed).toBeGreaterThan(0);
     expect(shed + captured().length).toBeLessThanOrEqual(200);
+  });
+});
+
+describe('a gateway that is stopped', () => {
+  it('answers what it has taken, then takes no more', async () => {
+    const { stage, gateway } = await canary('slow');
+    const url = `${gateway.url}/v2/models/demand/versions/1.0.1/infer`;
+    // Connections first, so that what is sent then has arrived when the first of it is answered.
+    await Promise.all(Array.from({ length: 20 }, () => ask(gateway, 'demand')));
+    const before = 20;
+    const answers = Array.from({ length: 20 }, () => post(url, pairs([[1, 2]])));
+    await Promise.race(answers);
+    const stopped = gateway.stop();
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(answers.map(() => 200));
+    await stopped;
+    expect(stage.registry.stored).toHaveLength(before + 20);
+    await expect(ask(gateway, 'demand')).rejects.toThrow('fetch failed');
   });
 });

@@ -10,7 +10,7 @@ import { createPackageVerifier } from '../../../adapters/signing/package-verifie
 import type { PackageFile, PackageRef, ServingSpec } from '../../../contracts/artifacts.js';
 import { canonicalJson } from '../../../domain/json.js';
 import type { GatewaySettings } from '../../../gateway/gateway-config.js';
-import type { Gateway } from '../../../gateway/gateway.js';
+import type { Gateway, GatewayDeps } from '../../../gateway/gateway.js';
 import { createGateway } from '../../../gateway/gateway.js';
 import type { LogLine } from '../../../gateway/log.js';
 import { MemoryRegistry } from './memory-registry.js';
@@ -105,11 +105,15 @@ export class Stage {
     return this.start(settings);
   }
 
-  async start(settings: Partial<GatewaySettings> = {}): Promise<Gateway> {
+  /** Starts a gateway, on the registry in memory unless other stores are given. */
+  async start(
+    settings: Partial<GatewaySettings> = {},
+    stores: Pick<GatewayDeps, 'routes' | 'captures' | 'outcomes'> = this.registry,
+  ): Promise<Gateway> {
     const gateway = createGateway({
-      routes: this.registry.routes,
-      captures: this.registry.captures,
-      outcomes: this.registry.outcomes,
+      routes: stores.routes,
+      captures: stores.captures,
+      outcomes: stores.outcomes,
       objects: this.objects,
       verifier: this.#verifier,
       config: {
