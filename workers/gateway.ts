@@ -9,9 +9,9 @@ import { gatewayConfig } from '../gateway/gateway-config.js';
 import { runProcess, sayReady } from './process.js';
 import { openStores } from './stores.js';
 
-// The online inference server.
+// The online inference server. Without Postgres it starts with its last good state.
 await runProcess('gateway', async (config) => {
-  const { database, objects, verifier } = await openStores(config, 'gateway');
+  const { database, objects, verifier } = await openStores(config, 'gateway', { mayBeAway: true });
   const gateway = createGateway({
     routes: createRouteSource(database.db, config.databaseUrl),
     captures: createCaptureStore(database.db),

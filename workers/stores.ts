@@ -13,11 +13,11 @@ import type { Config } from './config.js';
 /** What nearly every process opens first. */
 export type Stores = { readonly database: OpenDatabase; readonly objects: ObjectStore; readonly verifier: PackageVerifier };
 
-export async function openStores(config: Config, part: string): Promise<Stores> {
+export async function openStores(config: Config, part: string, { mayBeAway = false }: { mayBeAway?: boolean } = {}): Promise<Stores> {
   await mkdir(config.home, { recursive: true });
   const { location, ...s3 } = config.objects;
   const [database, objects, verifier] = await Promise.all([
-    openDatabase({ url: config.databaseUrl, applicationName: `perennial-${part}` }),
+    openDatabase({ url: config.databaseUrl, applicationName: `perennial-${part}`, mayBeAway }),
     openObjectStore({ location, ...s3 }),
     openVerifier(config),
   ]);

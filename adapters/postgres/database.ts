@@ -20,6 +20,8 @@ export type DatabaseOptions = {
   readonly connectTimeoutMs?: number;
   /** Only for a server whose data may be lost, as that of a test run: open it although it runs with `fsync` off. */
   readonly acceptForgetfulServer?: boolean;
+  /** For what can work without Postgres for a while (a gateway): open it although nothing answers now. */
+  readonly mayBeAway?: boolean;
 };
 
 export type OpenDatabase = { readonly db: Kysely<Database>; close(): Promise<void> };
@@ -92,6 +94,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<OpenDataba
     if (options.acceptForgetfulServer === true) (await typedPool.connect()).release();
     else await refuseForgetfulServer(typedPool);
   } catch (error) {
+    if (options.mayBeAway === true && error instanceof PerennialError && error.retryable) return { db, close: () => db.destroy() };
     await db.destroy();
     await pool.end().catch(() => undefined);
     throw error;

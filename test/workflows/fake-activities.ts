@@ -68,7 +68,7 @@ export const tinyDefinition: ModelDefinition = {
   },
   retraining: { schedules: [], coolDownMs: 20 * hourMs },
   labels: { expectedDelayMs: hourMs },
-  card: { intendedUse: 'tests', primaryUsers: 'tests', limitations: [] },
+  card: { intendedUse: 'tests', primaryUsers: 'tests', limitations: ['made for tests'] },
 };
 
 const mape = (value: number) => ({ name: 'mape', kind: 'mape' as const, value, count: 500, excluded: 20, floor: 100 });
@@ -93,7 +93,7 @@ export function look(outcome: 'pass' | 'fail' | 'hold', step: StepEvidence['step
  * A watch that has seen nothing yet. The time-skipping server stands still while an activity runs, so a fake that only
  * waited would stop the very time that a step waits for: it asks to be tried again later instead.
  */
-export const nothingYet = () => ApplicationFailure.create({ message: 'nothing yet', nextRetryDelay: '10 minutes' });
+export const nothingYet = () => ApplicationFailure.create({ message: 'nothing yet', nextRetryDelay: '300 days' });
 
 export type FakeWorld = {
   readonly activities: AllActivities;
