@@ -11,6 +11,8 @@ export type Config = {
   readonly objects: { readonly location: string; readonly endpoint?: string; readonly region?: string };
   readonly bind: string;
   readonly apiPort: number;
+  /** Values of the Host header that the API answers beside those of loopback, such as `perennial.example.com`. */
+  readonly apiHosts: readonly string[];
   readonly gatewayPort: number;
   readonly dataFolder: string;
   readonly trainersFolder: string;
@@ -54,6 +56,7 @@ export function readConfig(env: Environment): Config {
     },
     bind: env['PERENNIAL_BIND'] ?? '127.0.0.1',
     apiPort: port(env, 'PERENNIAL_API_PORT', 8500),
+    apiHosts: (env['PERENNIAL_API_HOSTS'] ?? '').split(',').filter((host) => host !== ''),
     gatewayPort: port(env, 'PERENNIAL_GATEWAY_PORT', 8600),
     dataFolder: resolve(env['PERENNIAL_DATA'] ?? join(tools, 'data')),
     trainersFolder: resolve(env['PERENNIAL_TRAINERS'] ?? 'trainers'),

@@ -1,0 +1,60 @@
+import type { AddressInfo } from 'node:net';
+import { serve } from '@hono/node-server';
+import { ensureToken } from '../adapters/keys/api-token.js';
+import { createApi } from '../clients/api/create-api.js';
+import { modelClock } from '../clients/api/model-clock.js';
+import { postgresRegistry } from '../clients/api/registry.js';
+import { LifecycleCommands } from '../clients/client/lifecycle-commands.js';
+import { PerennialError } from '../domain/errors.js';
+import { runProcess, sayReady } from './process.js';
+import { openStores } from './stores.js';
+import { openTelemetry } from './telemetry.js';
+import { connectClient } from './temporal-connection.js';
+
+// The control API. It wants its token on loopback too; beyond loopback the token must have been given on purpose.
+await runProcess('api', async (config) => {
+  if (!isLoopback(config.bind) && config.token === null) {
+    throw new PerennialError(
+      'Unavailable',
+      `PERENNIAL_BIND=${config.bind} opens the API to others: set PERENNIAL_TOKEN to a secret of your own, or bind to 127.0.0.1`,
+      {
+        retryable: false,
+      },
+    );
+  }
+  const { database, objects } = await openStores(config, 'api');
+  const { client, close } = await connectClient(config, openTelemetry({ service: 'perennial-api', otlpEndpoint: config.otlpEndpoint }));
+  const registry = postgresRegistry(database.db);
+  const commands = new LifecycleCommands({ client, clockOf: async (model) => (await modelClock(registry, model)).clock });
+  let port = config.apiPort;
+  const hosts = () => [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, ...config.apiHosts];
+  const log = (line: string) => void process.stderr.write(`${line}\n`);
+  const api = createApi({ registry, commands, objects, token: config.token ?? (await ensureToken(config.home)), hosts, log });
+  let stopped: () => void = () => undefined;
+  const stopping = new Promise<void>((resolve) => {
+    stopped = resolve;
+  });
+  return {
+    async run() {
+      const server = serve({ fetch: api.fetch, hostname: config.bind, port: config.apiPort }, (address: AddressInfo) => {
+        port = address.port;
+        sayReady('api', { url: `http://${config.bind}:${port}` });
+      });
+      server.on('error', (error: Error) => {
+        process.stderr.write(
+          `api: cannot listen on ${config.bind}:${config.apiPort}: ${error.message}. Choose another port with PERENNIAL_API_PORT.\n`,
+        );
+        process.exit(1);
+      });
+      await stopping;
+      await new Promise((resolve) => server.close(resolve));
+      await close();
+      await database.close();
+    },
+    stop: () => stopped(),
+  };
+});
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
