@@ -11,6 +11,8 @@ export type RolloutDependencies = {
   readonly measurement: RolloutMeasurement;
   readonly clock: Clock;
   readonly objects: Pick<ObjectStore, 'get'>;
+  /** Token of gateways that want one: those beyond loopback. */
+  readonly gatewayToken?: string | null;
   /** Reads every file against its digest and the signature against the trusted keys; throws `ArtifactRejected`. */
   readonly verifyPackage: (input: { model: string; version: string }) => Promise<unknown>;
   /** Wall time between two looks at a step; 5 s on a live clock and 250 ms on a driven one when absent. */

@@ -13,6 +13,8 @@ const pauseMs = 500;
 export type SmokeTestDependencies = {
   readonly store: Pick<RolloutStore, 'followers' | 'version'>;
   readonly objects: Pick<ObjectStore, 'get'>;
+  /** Token of gateways that want one. */
+  readonly gatewayToken?: string | null;
 };
 type Subject = { readonly model: string; readonly version: string };
 type Waiting = { readonly signal: AbortSignal; sleep(ms: number): Promise<void> };
@@ -22,7 +24,11 @@ type Waiting = { readonly signal: AbortSignal; sleep(ms: number): Promise<void> 
  * status 200, that version, at least one output, every number finite. `ArtifactRejected` when the package has no
  * example, `Unavailable` when there is no gateway.
  */
-export async function smokeTest({ store, objects }: SmokeTestDependencies, subject: Subject, waiting: Waiting): Promise<StepVerdict> {
+export async function smokeTest(
+  { store, objects, gatewayToken = null }: SmokeTestDependencies,
+  subject: Subject,
+  waiting: Waiting,
+): Promise<StepVerdict> {
   const { model, version } = subject;
   const example = await readExample({ store, objects }, subject);
   const { gateways } = await store.followers(model);
@@ -34,7 +40,7 @@ export async function smokeTest({ store, objects }: SmokeTestDependencies, subje
   const path = `/v2/models/${encodeURIComponent(model)}/versions/${encodeURIComponent(version)}/infer`;
   const checks = await Promise.all(
     gateways.map(async ({ id, url }): Promise<CheckResult> => {
-      const fault = await ask({ url: new URL(path, url).href, body: example, version }, waiting);
+      const fault = await ask({ url: new URL(path, url).href, body: example, version, token: gatewayToken }, waiting);
       const reason = fault === null ? `gateway ${id} answered the example with finite outputs of ${version}` : `gateway ${id}: ${fault}`;
       return { check: 'smoke', outcome: fault === null ? 'passed' : 'failed', measured: null, limit: null, count: 1, reason };
     }),
@@ -59,12 +65,15 @@ async function readExample({ store, objects }: SmokeTestDependencies, { model, v
 }
 
 /** What is wrong with the answer, or null. */
-async function ask(request: { url: string; body: Uint8Array; version: string }, { signal, sleep }: Waiting): Promise<string | null> {
+async function ask(
+  request: { url: string; body: Uint8Array; version: string; token: string | null },
+  { signal, sleep }: Waiting,
+): Promise<string | null> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       const response = await fetch(request.url, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', ...(request.token === null ? {} : { authorization: `Bearer ${request.token}` }) },
         body: request.body,
         signal: AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)]),
       });

@@ -7,6 +7,8 @@ export type GatewayConfig = {
   readonly port: number;
   /** Address under which others reach this gateway, when it is not the one that it listens on. */
   readonly publicUrl: string | null;
+  /** Callers must show it; null (on loopback alone) lets everybody call. */
+  readonly token: string | null;
   /** Folder for the last good state and the packages by digest. */
   readonly folder: string;
   /** Program of the inference thread; by default the one beside the gateway's own code. */
@@ -53,6 +55,7 @@ export type GatewaySettings = Pick<GatewayConfig, 'id' | 'host' | 'port' | 'fold
 
 const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   publicUrl: null,
+  token: null,
   inferenceThread: null,
   maxBodyBytes: 64 * 1024 * 1024,
   maxJsonDepth: 100,

@@ -5,6 +5,7 @@ import { atMost } from './at-most.js';
 import { CaptureBuffer } from './capture-buffer.js';
 import { readEndpoint } from './endpoint.js';
 import type { Endpoint } from './endpoint.js';
+import { checkCaller } from './caller-check.js';
 import type { GatewaySettings } from './gateway-config.js';
 import { gatewayConfig } from './gateway-config.js';
 import { hostVersion } from './hosted-version.js';
@@ -123,7 +124,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const arrivedMs = performance.now();
     const path = request.url ?? '/';
     try {
-      return await answer(readEndpoint(request.method ?? 'GET', path), request, arrivedMs);
+      const endpoint = readEndpoint(request.method ?? 'GET', path);
+      checkCaller(config.token, endpoint, request.headers);
+      return await answer(endpoint, request, arrivedMs);
     } catch (error) {
       // What was not read of the body is thrown away, so that the connection can carry the next request.
       if (!request.complete) request.resume();

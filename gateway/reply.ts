@@ -25,5 +25,6 @@ export function requestErrorOf(error: unknown): RequestError {
 /** The error answer of the Open Inference Protocol. */
 export function errorReply(error: RequestError): Reply {
   const reply = json(error.status, { error: error.message });
+  if (error.status === 401) return { ...reply, headers: { 'WWW-Authenticate': 'Bearer' } };
   return error.status === 503 ? { ...reply, headers: { 'Retry-After': '1' } } : reply;
 }

@@ -4,6 +4,7 @@
  */
 export type RequestErrorKind =
   | 'invalidRequest'
+  | 'unauthenticated'
   | 'notFound'
   | 'methodNotAllowed'
   | 'unsupported'
@@ -16,6 +17,7 @@ export type RequestErrorKind =
 
 const statusOf: Record<RequestErrorKind, number> = {
   invalidRequest: 400,
+  unauthenticated: 401,
   notFound: 404,
   methodNotAllowed: 405,
   unsupported: 415,

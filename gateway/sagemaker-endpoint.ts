@@ -130,6 +130,8 @@ export function invocationError(error: RequestError): Reply {
       return answer(500, 'InternalFailure');
     case 'methodNotAllowed':
       return answer(405, 'ValidationError');
+    case 'unauthenticated':
+      return answer(401, 'AccessDeniedException');
     case 'invalidRequest':
     case 'notFound':
     case 'unsupported':

@@ -5,7 +5,7 @@ import { createApi } from '../clients/api/create-api.js';
 import { modelClock } from '../clients/api/model-clock.js';
 import { postgresRegistry } from '../clients/api/registry.js';
 import { LifecycleCommands } from '../clients/client/lifecycle-commands.js';
-import { PerennialError } from '../domain/errors.js';
+import { refuseOpenBind } from './bind.js';
 import { runProcess, sayReady } from './process.js';
 import { openStores } from './stores.js';
 import { openTelemetry } from './telemetry.js';
@@ -13,15 +13,7 @@ import { connectClient } from './temporal-connection.js';
 
 // The control API. It wants its token on loopback too; beyond loopback the token must have been given on purpose.
 await runProcess('api', async (config) => {
-  if (!isLoopback(config.bind) && config.token === null) {
-    throw new PerennialError(
-      'Unavailable',
-      `PERENNIAL_BIND=${config.bind} opens the API to others: set PERENNIAL_TOKEN to a secret of your own, or bind to 127.0.0.1`,
-      {
-        retryable: false,
-      },
-    );
-  }
+  refuseOpenBind(config);
   const { database, objects } = await openStores(config, 'api');
   const { client, close } = await connectClient(config, openTelemetry({ service: 'perennial-api', otlpEndpoint: config.otlpEndpoint }));
   const registry = postgresRegistry(database.db);
@@ -54,7 +46,3 @@ await runProcess('api', async (config) => {
     stop: () => stopped(),
   };
 });
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
-}

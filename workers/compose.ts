@@ -44,7 +44,14 @@ export async function lifecycleActivities(config: Config, { database: { db }, ob
     ...createRegistryActivities({ registry: createRegistryStore(db), objects, environment: await codeEnvironment(config) }),
     ...createApprovalActivities({ approvals: createApprovalStore(db), verifyDecision }),
     ...createLifecycleActivities({ lifecycle: createLifecycleStore(db) }),
-    ...createRolloutActivities({ store: createRolloutStore(db), measurement: createMeasurement(db), clock, objects, verifyPackage }),
+    ...createRolloutActivities({
+      gatewayToken: config.token,
+      store: createRolloutStore(db),
+      measurement: createMeasurement(db),
+      clock,
+      objects,
+      verifyPackage,
+    }),
     ...createClockActivities({ clock }),
     ...createTemporalActivities({ client }),
   };

@@ -6,11 +6,13 @@ import { createOutcomeStore } from '../adapters/postgres/serving/outcome-store.j
 import { createRouteSource } from '../adapters/postgres/serving/route-source.js';
 import { createGateway } from '../gateway/gateway.js';
 import { gatewayConfig } from '../gateway/gateway-config.js';
+import { isLoopback, refuseOpenBind } from './bind.js';
 import { runProcess, sayReady } from './process.js';
 import { openStores } from './stores.js';
 
 // The online inference server. Without Postgres it starts with its last good state.
 await runProcess('gateway', async (config) => {
+  refuseOpenBind(config);
   const { database, objects, verifier } = await openStores(config, 'gateway', { mayBeAway: true });
   const gateway = createGateway({
     routes: createRouteSource(database.db, config.databaseUrl),
@@ -18,11 +20,13 @@ await runProcess('gateway', async (config) => {
     outcomes: createOutcomeStore(database.db),
     objects,
     verifier,
+    log: (line) => void process.stderr.write(`${JSON.stringify(line)}\n`),
     config: gatewayConfig({
       id: `gateway-${randomUUID()}`,
       host: config.bind,
       port: config.gatewayPort,
       publicUrl: config.gatewayUrl,
+      token: isLoopback(config.bind) ? null : config.token,
       folder: join(config.home, 'gateway'),
       inferenceThread: fileURLToPath(new URL('../gateway/inference-thread.js', import.meta.url)),
     }),

@@ -1,14 +1,14 @@
-import { ActivityFailure, ApplicationFailure, getExternalWorkflowHandle, ParentClosePolicy, startChild, uuid4 } from '@temporalio/workflow';
+import { ApplicationFailure, getExternalWorkflowHandle, isCancellation, uuid4 } from '@temporalio/workflow';
 import { workflowIds } from '../contracts/ids.js';
 import type { LifecycleInput, RetrainAnswer, RetrainRequest } from '../contracts/lifecycle.js';
 import { approvalSettledSignal, rolloutEndedSignal, type RunResult, type TriggerKind } from '../contracts/retrain.js';
 import type { RolloutResult } from '../contracts/rollout.js';
-import { searchAttributes } from '../contracts/search-attributes.js';
-import { taskQueues } from '../contracts/task-queues.js';
 import { triggerDecision } from '../domain/trigger-decision.js';
-import { promptly, registry, temporal } from './activity-proxies.js';
+import { promptly, registry, serving, temporal, watches } from './activity-proxies.js';
 import { modelClock } from './clock.js';
+import { startRollout, startRun } from './lifecycle-children.js';
 import {
+  type ActiveRollout,
   changeRun,
   dropRun,
   type MutableState,
@@ -18,9 +18,15 @@ import {
   supersededBy,
   trainingRun,
 } from './lifecycle-state.js';
-import type { retrain } from './retrain.workflow.js';
-import type { rollout } from './rollout.workflow.js';
+import { signalQuietly } from './signal-quietly.js';
 import { reasonOf } from './step-log.js';
+
+type RunPhase = {
+  readonly run: string;
+  readonly phase: 'awaitingApproval' | 'awaitingRollout';
+  readonly version: string;
+  readonly requestedBy: string;
+};
 
 /**
  * The work of `modelLifecycle` on its state: takes triggers, starts runs and rollouts one at a time, hears of their end.
@@ -46,9 +52,9 @@ export class LifecycleDesk {
 
   /** One round of the loop: what was left to do, then the next rollout, then the next run. */
   async work(): Promise<void> {
-    for (let task = this.tasks.shift(); task !== undefined; task = this.tasks.shift()) await task();
+    for (let task = this.tasks.shift(); task !== undefined; task = this.tasks.shift()) await this.#attempt(task);
     if (this.#rolloutIsDue()) await this.#startRollout();
-    if (this.#nextRunIsDue()) await this.#oneAtATime(() => this.#startNext());
+    if (this.#nextRunIsDue()) await this.#attempt(() => this.#oneAtATime(() => this.#startNext()));
   }
 
   /** Takes a trigger: one answer a `requestId`, one run an as-of time, none inside the cool-down but a person's own. */
@@ -64,12 +70,13 @@ export class LifecycleDesk {
   }
 
   runEnded(result: RunResult): void {
-    if (!this.state.active.some((run) => run.run === result.run)) return;
     dropRun(this.state, result.run);
+    // Of a run that was cancelled nobody wants the rollout that has not begun.
+    if (this.state.waitingRollout?.run === result.run) this.state.waitingRollout = null;
     this.state.lastResult = { ...result, steps: [], rollout: null };
   }
 
-  runPhase(run: string, phase: 'awaitingApproval' | 'awaitingRollout', version: string, requestedBy: string): void {
+  runPhase({ run, phase, version, requestedBy }: RunPhase): void {
     changeRun(this.state, run, { phase, version });
     if (phase === 'awaitingRollout') this.tasks.push(() => this.#queueRollout({ version, run, requestedBy }));
   }
@@ -98,16 +105,19 @@ export class LifecycleDesk {
   async reconcile(): Promise<void> {
     for (const run of this.state.active) {
       const seen = await temporal.describeRun({ workflowId: run.workflowId });
-      if (seen.status === 'running') continue;
+      if (seen.status === 'running') {
+        this.#hearOfEnd(run.workflowId, () => dropRun(this.state, run.run));
+        continue;
+      }
       if (seen.result !== undefined && 'run' in seen.result) this.runEnded(seen.result);
       else dropRun(this.state, run.run);
     }
     const rollout = this.state.rollout;
     if (rollout === null) return;
     const seen = await temporal.describeRun({ workflowId: rollout.workflowId });
-    if (seen.status === 'running') return;
-    const ended = seen.result !== undefined && 'promotionId' in seen.result ? seen.result : this.#lost(rollout);
-    this.rolloutClosed(ended);
+    if (seen.status === 'running') return this.#hearOfEnd(rollout.workflowId, () => this.#rolloutLost(rollout));
+    if (seen.result !== undefined && 'promotionId' in seen.result) this.rolloutClosed(seen.result);
+    else this.#rolloutLost(rollout);
   }
 
   async #judge(request: RetrainRequest): Promise<RetrainAnswer> {
@@ -141,6 +151,7 @@ export class LifecycleDesk {
       by: request.by,
       reason: request.reason,
       useCache: request.useCache ?? true,
+      definitionDigest: digest,
     };
     const workflowId = workflowIds.retrain(this.#model, run.run);
     if (decided.kind === 'queue' && running !== undefined) {
@@ -154,42 +165,67 @@ export class LifecycleDesk {
   async #startNext(): Promise<void> {
     const [next, ...rest] = this.state.queue;
     if (next === undefined || trainingRun(this.state) !== undefined) return;
-    const { digest } = await registry.activeDefinition({ model: this.#model });
     this.state.queue = rest;
-    await this.#startRun(next, digest);
+    await this.#startRun(next, await this.#digestFor(next));
   }
 
   async #startRun(queued: QueuedRun, definitionDigest: string): Promise<void> {
     const { run, asOfMs, trigger, by, reason, useCache } = queued;
     const workflowId = workflowIds.retrain(this.#model, run);
+    const before = this.state.lastRunAsOfMs;
     this.state.active = [...this.state.active, { run, workflowId, asOfMs, trigger, phase: 'training' }];
-    this.state.lastRunAsOfMs = Math.max(this.state.lastRunAsOfMs ?? asOfMs, asOfMs);
-    const handle = await startChild<typeof retrain>('retrain', {
-      workflowId,
-      taskQueue: taskQueues.lifecycle,
-      parentClosePolicy: ParentClosePolicy.ABANDON,
-      typedSearchAttributes: [
-        { key: searchAttributes.model, value: this.#model },
-        { key: searchAttributes.trigger, value: trigger },
-        { key: searchAttributes.stage, value: 'begin' },
-      ],
-      args: [{ model: this.#model, run, definitionDigest, clock: this.#clock, asOfMs, trigger, requestedBy: by, reason, useCache }],
-    });
-    // A run tells its end by signal; this hears of one that was terminated and could not.
-    handle.result().catch(() => dropRun(this.state, run));
+    this.state.lastRunAsOfMs = Math.max(before ?? asOfMs, asOfMs);
+    const input = { model: this.#model, run, definitionDigest, clock: this.#clock, asOfMs, trigger, requestedBy: by, reason, useCache };
+    try {
+      const handle = await startRun(input);
+      // A run tells its end by signal; this hears of one that was terminated and could not.
+      handle.result().catch(() => dropRun(this.state, run));
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      dropRun(this.state, run);
+      this.state.lastRunAsOfMs = before;
+      throw ApplicationFailure.nonRetryable(`run ${run} could not be started: ${reasonOf(error)}; ask again`, 'Conflict');
+    }
+  }
+
+  /** Of what an earlier run of this workflow started there is no handle: one that is terminated would be waited for for ever. */
+  #hearOfEnd(workflowId: string, heard: () => void): void {
+    void watches.awaitRun({ workflowId }).then(heard, () => undefined);
+  }
+
+  /** The definition that is active now; the one at the request when the registry has none any more. */
+  async #digestFor(queued: QueuedRun): Promise<string> {
+    try {
+      return (await registry.activeDefinition({ model: this.#model })).digest;
+    } catch (error) {
+      if (queued.definitionDigest === undefined) throw error;
+      return queued.definitionDigest;
+    }
+  }
+
+  /** The one workflow of a model must not end because one of its tasks failed: that is told, and the next one goes on. */
+  async #attempt(task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      await this.#audit('lifecycle', { by: 'perennial', outcome: 'failed', reason: reasonOf(error) });
+    }
   }
 
   async #queueRollout(next: { version: string; run: string | null; requestedBy: string }): Promise<void> {
     const reason = `${next.version} is newer and approved`;
-    for (const older of next.run === null ? [] : supersededBy(this.state, next.run)) {
-      if (older.version === undefined || older.phase !== 'awaitingApproval') continue;
-      await registry.settleApproval({ model: this.#model, version: older.version, status: 'superseded', reason });
-      await this.approvalSettled(older.version, 'superseded', reason);
-    }
     const waiting = this.state.waitingRollout;
+    this.state.waitingRollout = next;
+    for (const { version, phase } of next.run === null ? [] : supersededBy(this.state, next.run)) {
+      if (version === undefined || phase !== 'awaitingApproval') continue;
+      await this.#attempt(async () => {
+        await registry.settleApproval({ model: this.#model, version, status: 'superseded', reason });
+      });
+      await this.approvalSettled(version, 'superseded', reason);
+    }
     if (waiting !== null && waiting.version !== next.version && waiting.run !== null)
       await this.#tellRun(waiting.run, this.#superseded(waiting.version, reason));
-    this.state.waitingRollout = next;
   }
 
   async #startRollout(): Promise<void> {
@@ -203,31 +239,11 @@ export class LifecycleDesk {
       const workflowId = workflowIds.rollout(this.#model, version);
       this.state.rollout = { version, champion: planned.champion, promotionId, workflowId, run };
       if (run !== null) changeRun(this.state, run, { phase: 'rollingOut' });
-      const handle = await startChild<typeof rollout>('rollout', {
-        workflowId,
-        taskQueue: taskQueues.lifecycle,
-        parentClosePolicy: ParentClosePolicy.ABANDON,
-        typedSearchAttributes: [
-          { key: searchAttributes.model, value: this.#model },
-          { key: searchAttributes.modelVersion, value: version },
-          { key: searchAttributes.stage, value: 'begin' },
-        ],
-        args: [
-          {
-            model: this.#model,
-            version,
-            champion: planned.champion,
-            promotionId,
-            run,
-            plan: planned.plan,
-            limits: planned.limits,
-            clock: this.#clock,
-            requestedBy,
-          },
-        ],
-      });
+      const { plan, limits, champion } = planned;
+      const clock = this.#clock;
+      const handle = await startRollout({ model: this.#model, version, champion, promotionId, run, plan, limits, clock, requestedBy });
       const started = this.state.rollout;
-      handle.result().catch(() => this.rolloutClosed(this.#lost(started)));
+      handle.result().catch(() => this.#rolloutLost(started));
     } catch (error) {
       const outcome: RolloutResult = {
         model: this.#model,
@@ -243,15 +259,14 @@ export class LifecycleDesk {
     }
   }
 
-  #lost({ version, promotionId }: { version: string; promotionId: string }): RolloutResult {
-    return {
-      model: this.#model,
-      version,
-      promotionId,
-      outcome: 'failed',
-      reason: 'the rollout ended without a word (terminated?)',
-      steps: [],
-    };
+  /** A rollout that was terminated left its share of the traffic where it was: that goes back before anything else. */
+  #rolloutLost({ version, champion, promotionId }: Pick<ActiveRollout, 'version' | 'champion' | 'promotionId'>): void {
+    if (this.state.rollout?.promotionId !== promotionId) return;
+    const reason = 'the rollout ended without a word (terminated?)';
+    this.tasks.push(async () => {
+      await serving.takeBack({ model: this.#model, version, champion, promotionId, reason, by: 'perennial', investigate: false });
+      this.rolloutClosed({ model: this.#model, version, promotionId, outcome: 'failed', reason, steps: [] });
+    });
   }
 
   #superseded(version: string, reason: string): RolloutResult {
@@ -262,7 +277,7 @@ export class LifecycleDesk {
     await signalQuietly(() => getExternalWorkflowHandle(workflowIds.retrain(this.#model, run)).signal(rolloutEndedSignal, result));
   }
 
-  async #audit(action: string, entry: { by: string; outcome: 'done' | 'refused'; reason: string }): Promise<void> {
+  async #audit(action: string, entry: { by: string; outcome: 'refused' | 'failed'; reason: string }): Promise<void> {
     await registry.audit({ model: this.#model, action, ...entry, key: `${action}:${uuid4()}` });
   }
 
@@ -278,14 +293,5 @@ export class LifecycleDesk {
     const mine = this.#accepting.then(work);
     this.#accepting = mine.catch(() => undefined);
     return await mine;
-  }
-}
-
-/** The receiver may be over already: nothing is lost then, its record is in the registry. */
-async function signalQuietly(send: () => Promise<void>): Promise<void> {
-  try {
-    await send();
-  } catch (error) {
-    if (error instanceof ApplicationFailure || error instanceof ActivityFailure) throw error;
   }
 }

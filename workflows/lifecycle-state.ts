@@ -5,6 +5,7 @@ const remembered = 200;
 
 export type MutableState = { -readonly [Key in keyof LifecycleState]: LifecycleState[Key] };
 export type ActiveRun = LifecycleState['active'][number];
+export type ActiveRollout = NonNullable<LifecycleState['rollout']>;
 export type QueuedRun = LifecycleState['queue'][number];
 
 export function freshState(): MutableState {

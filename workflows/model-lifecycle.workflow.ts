@@ -127,9 +127,7 @@ export async function modelLifecycle(input: LifecycleInput): Promise<void> {
   );
   setHandler(pauseSignal, (request) => afterReady(async () => void (await setPaused(input.model, state, { ...request, paused: true }))));
   setHandler(resumeSignal, (request) => afterReady(async () => void (await setPaused(input.model, state, { ...request, paused: false }))));
-  setHandler(runPhaseSignal, ({ run, phase, version, requestedBy }) =>
-    afterReady(async () => desk.runPhase(run, phase, version, requestedBy)),
-  );
+  setHandler(runPhaseSignal, (phase) => afterReady(async () => desk.runPhase(phase)));
   setHandler(runEndedSignal, (result) => afterReady(async () => desk.runEnded(result)));
   setHandler(rolloutClosedSignal, (result) => afterReady(async () => desk.rolloutClosed(result)));
 
@@ -137,7 +135,8 @@ export async function modelLifecycle(input: LifecycleInput): Promise<void> {
   await desk.reconcile();
   ready = true;
 
-  const due = () => messages >= messagesBeforeContinueAsNew || workflowInfo().continueAsNewSuggested;
+  const enough = input.messagesBeforeContinueAsNew ?? messagesBeforeContinueAsNew;
+  const due = () => messages >= enough || workflowInfo().continueAsNewSuggested;
   while (!due()) {
     await condition(() => desk.hasWork() || due());
     await desk.work();

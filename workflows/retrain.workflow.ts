@@ -60,19 +60,30 @@ export async function retrain(input: RetrainInput): Promise<RunResult> {
     return result;
   };
 
+  let ending: Ending;
   try {
     candidate = await buildCandidate(input, log);
-    upsertSearchAttributes([{ key: searchAttributes.modelVersion, value: candidate.version }]);
-    if (candidate.refused !== null) return await close({ outcome: 'gateRefused', reason: candidate.refused, rollout: null });
-    const approval = await awaitApproval(input, candidate, { log, messages });
-    if (approval.outcome !== 'approved') return await close({ outcome: approval.outcome, reason: approval.reason, rollout: null });
-    return await close(await rollOut(candidate, { log, messages }));
+    ending = await decideCandidate(input, candidate, { log, messages });
   } catch (error) {
     const reason = isCancellation(error) ? 'cancelled' : reasonOf(error);
     workflowLog.error('run failed', { run: input.run, reason });
     await CancellationScope.nonCancellable(() => close({ outcome: 'failed', reason, rollout: null }));
     throw error;
   }
+  // What was decided stands: neither a late cancellation nor a failure to tell it makes it a failed run.
+  return await CancellationScope.nonCancellable(() => close(ending));
+}
+
+async function decideCandidate(
+  input: RetrainInput,
+  candidate: Candidate,
+  { log, messages }: { log: StepLog; messages: RunMessages },
+): Promise<Ending> {
+  upsertSearchAttributes([{ key: searchAttributes.modelVersion, value: candidate.version }]);
+  if (candidate.refused !== null) return { outcome: 'gateRefused', reason: candidate.refused, rollout: null };
+  const approval = await awaitApproval(input, candidate, { log, messages });
+  if (approval.outcome !== 'approved') return { outcome: approval.outcome, reason: approval.reason, rollout: null };
+  return await rollOut(candidate, { log, messages });
 }
 
 async function buildCandidate(input: RetrainInput, log: StepLog): Promise<Candidate> {
@@ -145,6 +156,8 @@ async function awaitApproval(
 ): Promise<ApprovalEnding> {
   const { definition } = candidate.plan.published;
   return await log.step('approval', async () => {
+    // The lifecycle must know the version before anybody is asked: a decision that came first would reach no run.
+    await messages.tellPhase('awaitingApproval', candidate.version);
     const asked = await registry.requestApproval({
       model: input.model,
       version: candidate.version,
@@ -173,9 +186,13 @@ async function awaitApproval(
 async function decision(input: RetrainInput, candidate: Candidate, messages: RunMessages): Promise<ApprovalEnding> {
   const { version } = candidate;
   const { expiresAfterMs } = candidate.plan.published.definition.approval;
-  await messages.tellPhase('awaitingApproval', version);
   const settled = await messages.approval(expiresAfterMs);
-  if (settled !== null) return { outcome: settled.status, reason: settled.reason };
+  if (settled !== null) {
+    const { status, reason } = settled;
+    // A newer version may have come while this one's approval was being asked for; the request must not stay open.
+    if (status === 'superseded') await registry.settleApproval({ model: input.model, version, status, reason });
+    return { outcome: status, reason };
+  }
   const reason = `nobody decided within ${Math.round(expiresAfterMs / 3_600_000)} hours`;
   // A decision may have been written in the same moment; the registry's row says which came first.
   const { status } = await registry.settleApproval({ model: input.model, version, status: 'expired', reason });

@@ -26,6 +26,7 @@ import { gateways, serving } from './activity-proxies.js';
 import { modelClock } from './clock.js';
 import { RolloutCommands } from './rollout-commands.js';
 import { applyTraffic, smokeStep, watchTraffic } from './rollout-steps.js';
+import { signalQuietly } from './signal-quietly.js';
 import { reasonOf } from './step-log.js';
 
 type Ending = { readonly outcome: RolloutOutcome; readonly reason: string };
@@ -51,23 +52,28 @@ export async function rollout(input: RolloutInput): Promise<RolloutResult> {
       steps: evidence,
     };
     await serving.endRollout(result);
-    await getExternalWorkflowHandle(workflowIds.model(input.model)).signal(rolloutClosedSignal, result);
+    await signalQuietly(() => getExternalWorkflowHandle(workflowIds.model(input.model)).signal(rolloutClosedSignal, result));
     await condition(allHandlersFinished);
     return result;
   };
 
+  let ending: Ending;
   try {
     await serving.beginRollout(input);
-    return await close(await climb(input, { commands, evidence, status }));
+    ending = await climb(input, { commands, evidence, status });
   } catch (error) {
     // Whatever went wrong, traffic goes back first; only then is it told.
-    return await CancellationScope.nonCancellable(async () => {
-      const reason = isCancellation(error) ? 'aborted from outside' : reasonOf(error);
-      if (endedMeanwhile(error)) return await close({ outcome: 'aborted', reason });
-      await takeBack(input, { reason, by: 'perennial', investigate: !isCancellation(error) });
-      return await close({ outcome: isCancellation(error) ? 'aborted' : failedByVersion(error) ? 'rolledBack' : 'failed', reason });
-    });
+    ending = await CancellationScope.nonCancellable(() => endAfter(input, error));
   }
+  // Outside of the catch: a promotion must not be taken back because its end could not be told.
+  return await CancellationScope.nonCancellable(() => close(ending));
+}
+
+async function endAfter(input: RolloutInput, error: unknown): Promise<Ending> {
+  const reason = isCancellation(error) ? 'aborted from outside' : reasonOf(error);
+  if (endedMeanwhile(error)) return { outcome: 'aborted', reason };
+  await takeBack(input, { reason, by: 'perennial', investigate: !isCancellation(error) });
+  return { outcome: isCancellation(error) ? 'aborted' : failedByVersion(error) ? 'rolledBack' : 'failed', reason };
 }
 
 type Progress = { commands: RolloutCommands; evidence: StepEvidence[]; status: { stepIndex: number; outcome: RolloutStatus['outcome'] } };

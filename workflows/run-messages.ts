@@ -3,6 +3,7 @@ import { workflowIds } from '../contracts/ids.js';
 import { runEndedSignal, runPhaseSignal } from '../contracts/lifecycle.js';
 import { approvalSettledSignal, rolloutEndedSignal, type RetrainInput, type RunResult } from '../contracts/retrain.js';
 import type { RolloutResult } from '../contracts/rollout.js';
+import { signalQuietly } from './signal-quietly.js';
 
 type Settled = { readonly version: string; readonly status: 'approved' | 'rejected' | 'superseded'; readonly reason: string };
 
@@ -35,11 +36,11 @@ export class RunMessages {
 
   async tellPhase(phase: 'awaitingApproval' | 'awaitingRollout', version: string): Promise<void> {
     const { run, requestedBy } = this.#input;
-    await this.#lifecycle().signal(runPhaseSignal, { run, phase, version, requestedBy });
+    await signalQuietly(() => this.#lifecycle().signal(runPhaseSignal, { run, phase, version, requestedBy }));
   }
 
   async tellEnd(result: RunResult): Promise<void> {
-    await this.#lifecycle().signal(runEndedSignal, result);
+    await signalQuietly(() => this.#lifecycle().signal(runEndedSignal, result));
   }
 
   #lifecycle() {
