@@ -52,6 +52,8 @@ type QueuedRun = {
   readonly by: string;
   readonly reason: string;
   readonly useCache: boolean;
+  /** The definition that was active when it was asked for: taken when the registry has none when it starts. */
+  readonly definitionDigest?: string;
 };
 type ActiveRollout = {
   readonly version: string;
@@ -78,7 +80,13 @@ export type LifecycleState = {
   readonly answered: readonly { readonly requestId: string; readonly answer: RetrainAnswer }[];
 };
 
-export type LifecycleInput = { readonly model: string; readonly clock: ClockRef; readonly state?: LifecycleState };
+export type LifecycleInput = {
+  readonly model: string;
+  readonly clock: ClockRef;
+  readonly state?: LifecycleState;
+  /** Messages after which it continues as new; default 1,500, well below the 2,000 updates that a run of a workflow may take. */
+  readonly messagesBeforeContinueAsNew?: number;
+};
 
 export type LifecycleStatus = {
   readonly model: string;
