@@ -1,4 +1,5 @@
-import { ApplicationFailure } from '@temporalio/common';
+import { randomBytes } from 'node:crypto';
+import { ApplicationFailure, type Duration } from '@temporalio/common';
 import type {
   ApprovalActivities,
   ClockActivities,
@@ -31,7 +32,14 @@ export type AllActivities = RegistryActivities &
 export const hourMs = 3_600_000;
 
 const object = (name: string): ObjectRef => ({ digest: `sha256:${name}`, bytes: 1, mediaType: 'application/octet-stream' });
-const features = (name: string): FeatureSet => ({ object: object(name), rows: 100, features: ['hour'], target: 'y', fromMs: 0, toMs: 100 * hourMs });
+const features = (name: string): FeatureSet => ({
+  object: object(name),
+  rows: 100,
+  features: ['hour'],
+  target: 'y',
+  fromMs: 0,
+  toMs: 100 * hourMs,
+});
 export const packageRef: PackageRef = { digest: 'sha256:package', files: [{ path: 'model.onnx', digest: 'sha256:onnx', bytes: 1 }] };
 
 /** A small, valid definition for workflow tests; nothing in it is read by faked activities. */
@@ -91,11 +99,14 @@ export function look(outcome: 'pass' | 'fail' | 'hold', step: StepEvidence['step
 
 /**
  * A watch that has seen nothing yet. The time-skipping server stands still while an activity runs, so a fake that only
- * waited would stop the very time that a step waits for: it asks to be tried again later instead.
+ * waited would stop the very time that a step waits for: it asks to be tried again later instead. Later than any test
+ * looks: when that server's retry of a cancelled activity comes due in a running workflow, time stands still for ever.
  */
-export const nothingYet = () => ApplicationFailure.create({ message: 'nothing yet', nextRetryDelay: '300 days' });
+export const nothingYet = (nextRetryDelay: Duration = '300 days') => ApplicationFailure.create({ message: 'nothing yet', nextRetryDelay });
 
 export type FakeWorld = {
+  /** The test's own model: workflow ids are derived from it. */
+  readonly model: string;
   readonly activities: AllActivities;
   /** Every call in order: activity name and its argument. */
   readonly calls: { readonly name: string; readonly input: Record<string, unknown> }[];
@@ -106,7 +117,7 @@ export type FakeWorld = {
  * Activities that all succeed, for workflow tests: a champion 1.0.0 is live, each run registers the next version, every
  * look passes. A test overrides what its branch needs.
  */
-export function fakeWorld(overrides: Partial<AllActivities> = {}): FakeWorld {
+export function fakeWorld(overrides: Partial<AllActivities> = {}, model = `tiny-${randomBytes(4).toString('hex')}`): FakeWorld {
   const calls: FakeWorld['calls'] = [];
   const versions = new Map<string, string>();
   let generation = 0;
@@ -154,7 +165,12 @@ export function fakeWorld(overrides: Partial<AllActivities> = {}): FakeWorld {
     extractWindow: async () => ({ digest: 'sha256:data', object: object('data'), rows: 100, columns: [], fromMs: 0, toMs: 100 * hourMs }),
     checkData: async () => ({ rows: 100, columns: [], absentSlots: 0 }),
     buildFeatures: async () => features('all'),
-    splitFeatures: async () => ({ train: features('train'), holdout: features('holdout'), fit: features('fit'), validation: features('validation') }),
+    splitFeatures: async () => ({
+      train: features('train'),
+      holdout: features('holdout'),
+      fit: features('fit'),
+      validation: features('validation'),
+    }),
     trainModel: async () => ({ onnx: object('onnx'), native: object('native'), manifest: object('manifest'), metrics: [], seconds: 1 }),
     suggestTrial: async ({ number }) => ({ params: { num_leaves: 20 + number } }),
     runTrial: async ({ number, params }) => ({ number, params, state: 'complete' as const, value: 0.15 - number / 100 }),
@@ -187,7 +203,9 @@ export function fakeWorld(overrides: Partial<AllActivities> = {}): FakeWorld {
     readClock: async () => ({ nowMs: 0 }),
     awaitClock: async ({ untilMs }) => ({ nowMs: untilMs }),
     requestRetrain: async () => ({ kind: 'refused' as const, reason: 'not asked in this test' }),
-    awaitRun: async () => ({ outcome: 'promoted' as const, reason: '' }),
+    awaitRun: async () => {
+      throw nothingYet();
+    },
     describeRun: async () => ({ status: 'running' as const }),
   };
   const activities = Object.fromEntries(
@@ -199,5 +217,5 @@ export function fakeWorld(overrides: Partial<AllActivities> = {}): FakeWorld {
       },
     ]),
   ) as unknown as AllActivities;
-  return { activities, calls, callsOf: (name) => calls.filter((call) => call.name === name).map((call) => call.input) };
+  return { model, activities, calls, callsOf: (name) => calls.filter((call) => call.name === name).map((call) => call.input) };
 }

@@ -1,51 +1,57 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { decideUpdate, lifecycleStatusQuery, type RetrainRequest, retrainUpdate, approveSignal } from '../../contracts/lifecycle.js';
 import { progressQuery, type RunResult } from '../../contracts/retrain.js';
-import { timeSkipping } from '../support/temporal.js';
 import { type AllActivities, type FakeWorld, hourMs, look, tinyDefinition } from './fake-activities.js';
 import { until } from './waiting.js';
-import { freshModel, openWorkers, startLifecycle, type TestWorkers } from './world.js';
+import { timeSkippingStage } from './world.js';
 
-// A server for each test: its time is global, and what one test leaves open would hold up the time of the next.
-let environment: TestWorkflowEnvironment;
-let workers: TestWorkers;
-beforeEach(async () => {
-  environment = await timeSkipping();
-  workers = await openWorkers(environment);
-});
-afterEach(async () => {
-  await workers?.close();
-  await environment?.teardown();
-});
+const stage = timeSkippingStage();
 
 type Run = { readonly world: FakeWorld; readonly lifecycle: WorkflowHandle; readonly run: WorkflowHandle };
 
 /** Starts one run through the model's lifecycle and hands it to the test. */
-async function withRun(overrides: Partial<AllActivities>, body: (run: Run) => Promise<void>, request: Partial<RetrainRequest> = {}): Promise<void> {
-  const world = workers.use(overrides);
-  const lifecycle = await startLifecycle(environment, { model: freshModel(), clock: { kind: 'live' } });
+async function withRun(
+  overrides: Partial<AllActivities>,
+  body: (run: Run) => Promise<void>,
+  request: Partial<RetrainRequest> = {},
+): Promise<void> {
+  const world = stage.use(overrides);
+  const lifecycle = await stage.lifecycle(world);
   const started = await lifecycle.executeUpdate(retrainUpdate, { args: [{ by: 'tester', reason: 'a test', ...request }] });
   if (started.kind !== 'started') throw new Error(JSON.stringify(started));
-  await body({ world, lifecycle, run: environment.client.workflow.getHandle(started.workflowId) });
-  await lifecycle.terminate();
+  await body({ world, lifecycle, run: stage.environment.client.workflow.getHandle(started.workflowId) });
 }
 
-const atApproval = (run: WorkflowHandle) => until(async () => (await run.query(progressQuery)).stage === 'approval');
+/** Until somebody was asked. */
+const atApproval = (world: FakeWorld) => until(async () => world.callsOf('requestApproval').length === 1);
 const yes = { version: '1.0.1', decision: 'approve' as const, by: 'ann', reason: 'looks good' };
 
 describe('a run', () => {
   test('that passes its gates is approved, rolled out and promoted', async () => {
     await withRun({}, async ({ world, lifecycle, run }) => {
-      await atApproval(run);
+      await atApproval(world);
       expect(await lifecycle.executeUpdate(decideUpdate, { args: [yes] })).toMatchObject({ kind: 'settled', status: 'approved' });
       const result = (await run.result()) as RunResult;
       expect(result).toMatchObject({ outcome: 'promoted', version: '1.0.1' });
       expect(result.rollout?.steps.map((step) => step.step.name)).toEqual(['canary 5%', 'canary 10%', 'canary 25%', 'canary 50%']);
       expect(result.steps.map((step) => step.step)).toEqual([
-        'begin', 'extract', 'check', 'features', 'split', 'tune', 'train', 'evaluate', 'gates', 'refit', 'package', 'sign', 'register', 'approval', 'rollout',
+        'begin',
+        'extract',
+        'check',
+        'features',
+        'split',
+        'tune',
+        'train',
+        'evaluate',
+        'gates',
+        'refit',
+        'package',
+        'sign',
+        'register',
+        'approval',
+        'rollout',
       ]);
       expect(world.callsOf('promote')).toHaveLength(1);
       expect(world.callsOf('endRun')).toHaveLength(1);
@@ -58,13 +64,17 @@ describe('a run', () => {
 
   test('trains the winner of the study on the training part, and refits it on all rows', async () => {
     await withRun({}, async ({ world, run }) => {
-      await atApproval(run);
+      await atApproval(world);
       const [train, refit] = world.callsOf('trainModel');
       // The third trial is the best one of the fakes: 0.15 - 2 / 100.
       expect(train).toMatchObject({ purpose: 'train', hyperparameters: { num_leaves: 22 }, train: { digest: 'sha256:train' } });
       expect(refit).toMatchObject({ purpose: 'refit', hyperparameters: { num_leaves: 22 }, train: { digest: 'sha256:all' } });
       const suggestions = world.callsOf('suggestTrial') as { number: number; trials: { state: string }[] }[];
-      expect(suggestions.map(({ number, trials }) => [number, trials.length])).toEqual([[expect.any(Number), 0], [expect.any(Number), expect.any(Number)], [2, expect.any(Number)]]);
+      expect(suggestions.map(({ number, trials }) => [number, trials.length])).toEqual([
+        [expect.any(Number), 0],
+        [expect.any(Number), expect.any(Number)],
+        [2, expect.any(Number)],
+      ]);
       await run.terminate();
     });
   });
@@ -74,7 +84,12 @@ describe('a run', () => {
     const published = { digest: 'sha256:strict', definition: strict };
     await withRun(
       {
-        beginRun: async () => ({ published, policy: (await import('../../domain/policy-rules.js')).defaultPolicy, architectureChanged: false, champion: null }),
+        beginRun: async () => ({
+          published,
+          policy: (await import('../../domain/policy-rules.js')).defaultPolicy,
+          architectureChanged: false,
+          champion: null,
+        }),
       },
       async ({ world, run }) => {
         const result = (await run.result()) as RunResult;
@@ -88,8 +103,8 @@ describe('a run', () => {
   });
 
   test('is approved by a plain signal as well', async () => {
-    await withRun({}, async ({ lifecycle, run }) => {
-      await atApproval(run);
+    await withRun({}, async ({ world, lifecycle, run }) => {
+      await atApproval(world);
       await lifecycle.signal(approveSignal, { version: '1.0.1', by: 'ann', reason: 'by signal' });
       expect(await run.result()).toMatchObject({ outcome: 'promoted' });
     });
@@ -97,7 +112,7 @@ describe('a run', () => {
 
   test('that is rejected ends so, with the reason', async () => {
     await withRun({}, async ({ world, lifecycle, run }) => {
-      await atApproval(run);
+      await atApproval(world);
       await lifecycle.executeUpdate(decideUpdate, { args: [{ ...yes, decision: 'reject', reason: 'the holdout is odd' }] });
       expect(await run.result()).toMatchObject({ outcome: 'rejected', reason: 'ann: the holdout is odd' });
       expect(world.callsOf('beginRollout')).toHaveLength(0);
@@ -106,17 +121,17 @@ describe('a run', () => {
 
   test('waits three days for a decision and then expires', async () => {
     await withRun({}, async ({ world, run }) => {
-      await atApproval(run);
-      const before = await environment.currentTimeMs();
+      await atApproval(world);
+      const before = await stage.environment.currentTimeMs();
       expect(await run.result()).toMatchObject({ outcome: 'expired' });
-      expect((await environment.currentTimeMs()) - before).toBeGreaterThanOrEqual(72 * hourMs);
+      expect((await stage.environment.currentTimeMs()) - before).toBeGreaterThanOrEqual(72 * hourMs);
       expect(world.callsOf('settleApproval')[0]).toMatchObject({ version: '1.0.1', status: 'expired' });
     });
   });
 
   test('keeps a decision that was written in the moment of its expiry', async () => {
-    await withRun({ settleApproval: async () => ({ status: 'approved' as const }) }, async ({ run }) => {
-      await atApproval(run);
+    await withRun({ settleApproval: async () => ({ status: 'approved' as const }) }, async ({ world, run }) => {
+      await atApproval(world);
       expect(await run.result()).toMatchObject({ outcome: 'promoted' });
     });
   });
@@ -127,7 +142,16 @@ describe('a run', () => {
         settled: 'approved' as const,
         reason: 'low risk inside policy 1',
         request: {
-          model, version, risk: 'low' as const, riskReason: '', requestedBy: 'tester', approvers: [], evidenceDigest: 'sha256:e', status: 'approved' as const, decisions: [], expiresAtMs: 0,
+          model,
+          version,
+          risk: 'low' as const,
+          riskReason: '',
+          requestedBy: 'tester',
+          approvers: [],
+          evidenceDigest: 'sha256:e',
+          status: 'approved' as const,
+          decisions: [],
+          expiresAtMs: 0,
         },
       }),
     };
@@ -139,7 +163,7 @@ describe('a run', () => {
 
   test('whose rollout breaches a limit ends rolled back, with the evidence', async () => {
     await withRun({ watchStep: async (input) => look('fail', input.step) }, async ({ world, lifecycle, run }) => {
-      await atApproval(run);
+      await atApproval(world);
       await lifecycle.executeUpdate(decideUpdate, { args: [yes] });
       const result = (await run.result()) as RunResult;
       expect(result).toMatchObject({ outcome: 'rolledBack', version: '1.0.1' });
@@ -164,7 +188,7 @@ describe('a run', () => {
   test('that is cancelled while it trains ends failed, with that reason', async () => {
     const hanging: Partial<AllActivities> = {
       trainModel: async () => {
-        throw ApplicationFailure.create({ message: 'not yet', nextRetryDelay: '1 minute' });
+        throw ApplicationFailure.create({ message: 'not yet', nextRetryDelay: '300 days' });
       },
     };
     await withRun(hanging, async ({ world, run }) => {
@@ -178,13 +202,22 @@ describe('a run', () => {
   test('says of each step that was reused where it came from', async () => {
     const reused: Partial<AllActivities> = {
       buildFeatures: async () => ({
-        object: { digest: 'sha256:all', bytes: 1, mediaType: 'x' }, rows: 100, features: ['hour'], target: 'y', fromMs: 0, toMs: 1, reusedFrom: 'an-earlier-run',
+        object: { digest: 'sha256:all', bytes: 1, mediaType: 'x' },
+        rows: 100,
+        features: ['hour'],
+        target: 'y',
+        fromMs: 0,
+        toMs: 1,
+        reusedFrom: 'an-earlier-run',
       }),
     };
-    await withRun(reused, async ({ run }) => {
-      await atApproval(run);
+    await withRun(reused, async ({ world, run }) => {
+      await atApproval(world);
       const { steps } = await run.query(progressQuery);
-      expect(steps.find((step) => step.step === 'features')).toMatchObject({ status: 'reused', detail: expect.stringContaining('an-earlier-run') });
+      expect(steps.find((step) => step.step === 'features')).toMatchObject({
+        status: 'reused',
+        detail: expect.stringContaining('an-earlier-run'),
+      });
       await run.terminate();
     });
   });
