@@ -29,7 +29,7 @@ function pathText(path: readonly PropertyKey[]): string {
 /** A value as one short line. */
 export function brief(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? String(value));
+  const text = typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? `a ${typeof value}`);
   return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
 }
 
@@ -54,7 +54,11 @@ function expectation(issue: z.core.$ZodIssue): string {
     }
     case 'invalid_key':
       return `a key that is ${issue.issues[0]?.message ?? 'valid'}`;
-    default:
+    case 'custom':
+    case 'invalid_element':
+    case 'invalid_format':
+    case 'not_multiple_of':
+    case 'unrecognized_keys':
       return issue.message;
   }
 }

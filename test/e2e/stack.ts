@@ -88,6 +88,7 @@ export class Stack {
         ...process.env,
         PERENNIAL_HOME: this.home,
         PERENNIAL_TOOLS: this.tools,
+        PERENNIAL_DATA: join(this.home, 'data'),
         PERENNIAL_WORKFLOW_BUNDLE: join(this.#build, 'workflow-bundle.js'),
         PERENNIAL_GATEWAY_PORT: port,
         DATABASE_URL: this.#servers.postgres.url,
