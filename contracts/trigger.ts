@@ -10,5 +10,7 @@ export type TriggerInput = {
   readonly reason: string;
   readonly by: string;
   readonly asOfMs?: number;
+  /** How late the schedule may start a slot: one that is later than this was started by a backfill. */
+  readonly catchUpWindowMs?: number;
 };
 export type TriggerResult = { readonly run: string | null; readonly outcome: RunOutcome; readonly reason: string };

@@ -4,7 +4,7 @@ import { type AuditFilter, auditTrail, verifyAudit } from '../../adapters/postgr
 import { type Database, inTransaction } from '../../adapters/postgres/database.js';
 import { activeDefinition, publishDefinitions } from '../../adapters/postgres/definitions.js';
 import { aliasHistory, championAt, resolveUri } from '../../adapters/postgres/model-uri.js';
-import { listPeople } from '../../adapters/postgres/people.js';
+import { listPeople, type Registration, registerPerson } from '../../adapters/postgres/people.js';
 import { currentPolicy, editPolicy, policyHistory } from '../../adapters/postgres/policies.js';
 import { listModels, modelStatus } from '../../adapters/postgres/registry-queries.js';
 import { listRuns, metricCurve, showRun } from '../../adapters/postgres/run-queries.js';
@@ -28,6 +28,16 @@ export function postgresRegistry(db: Kysely<Database>) {
       const rows = await db.selectFrom('active_definitions').select('model').orderBy('model').execute();
       return rows.map(({ model }) => model);
     },
+    /** The active definition of every model. */
+    definitions: async () => {
+      const rows = await db
+        .selectFrom('active_definitions as active')
+        .innerJoin('definitions', 'definitions.digest', 'active.digest')
+        .select('definitions.definition')
+        .orderBy('active.model')
+        .execute();
+      return rows.map(({ definition }) => definition);
+    },
     definition: (model: string) => activeDefinition(db, model),
     status: (model: string) => modelStatus(db, model),
     runs: (filter: { model?: string; limit?: number }) => listRuns(db, filter),
@@ -45,6 +55,7 @@ export function postgresRegistry(db: Kysely<Database>) {
     changePolicy: (change: PolicyChange, by: Signed) => editPolicy(db, { change, ...by }),
     policyHistory: () => policyHistory(db),
     people: () => listPeople(db),
+    register: (input: Registration) => registerPerson(db, input),
     audit: (filter: AuditFilter) => auditTrail(db, filter),
     verifyAudit: () => verifyAudit(db),
     writeAudit: async (entry: AuditEntry) => {

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { readMoment } from './moment.js';
 
 /** Shapes of requests and answers, as the OpenAPI document shows them. */
 
@@ -21,15 +22,6 @@ export const moment = z
     return z.NEVER;
   })
   .openapi({ type: 'string', description: 'ISO 8601 (UTC when it names no zone) or epoch milliseconds', example: '2011-11-01T02:00Z' });
-
-/** Epoch milliseconds of a moment as text, or null when it is none. */
-export function readMoment(value: string): number | null {
-  if (/^-?\d{5,16}$/.test(value)) return Number(value);
-  if (!/^\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?)?$/.test(value)) return null;
-  const zoned = /\d{2}:\d{2}/.test(value) && !/(Z|[+-]\d{2}:?\d{2})$/.test(value) ? `${value.replace(' ', 'T')}Z` : value.replace(' ', 'T');
-  const timeMs = Date.parse(zoned);
-  return Number.isNaN(timeMs) ? null : timeMs;
-}
 
 const by = text.max(200).openapi({ description: 'Who asks; recorded as claimed unless it is signed', example: 'ann' });
 const reason = text.openapi({ description: 'Why; it goes into the audit' });
@@ -154,3 +146,13 @@ export const health = z.object({ live: z.literal(true) }).openapi('Health');
 export const failure = z
   .object({ error: z.object({ type: z.string(), message: z.string(), details: z.record(z.string(), z.unknown()) }) })
   .openapi('Failure');
+export const registration = z
+  .strictObject({
+    name: text.max(64),
+    publicKey: z.string().min(1).max(4_000).openapi({ description: 'Ed25519 public key, PEM' }),
+    approver: z.boolean().optional(),
+    by,
+    reason,
+  })
+  .openapi('Registration');
+export const registered = z.object({ keyId: z.string(), registered: z.boolean() }).openapi('RegisteredKey');

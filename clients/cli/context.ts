@@ -26,6 +26,8 @@ export type CliContext = {
     readonly keysFolder: string;
     readonly endpointsFile: string;
     readonly temporal: string;
+    /** Folder of what the clone's sources are built into. */
+    readonly build: string;
   };
   /** What is known of the running stack; read anew at each call. */
   endpoints(): Endpoints;
@@ -54,6 +56,7 @@ export function createContext(io: CliIo): CliContext {
     home,
     keysFolder: resolve(root, env['PERENNIAL_KEYS'] ?? join(home, 'keys')),
     endpointsFile: join(home, 'endpoints.json'),
+    build: resolve(root, env['PERENNIAL_BUILD'] ?? join(tools, 'build')),
     temporal: env['TEMPORAL_CLI_PATH'] ?? (existsSync(join(tools, 'bin', 'temporal')) ? join(tools, 'bin', 'temporal') : 'temporal'),
   };
   const endpoints = () => readEndpoints(places.endpointsFile, env);

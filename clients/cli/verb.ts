@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { CliContext } from './context.js';
 import { Output } from './output/output.js';
 
+/** `args`: the words after the verb in order; those of a list that goes on follow each other. */
 export type VerbCall<Options> = { readonly out: Output; readonly args: readonly (string | undefined)[]; readonly options: Options };
 
 /** Set by the verb that ran; read by `runCli`. */
@@ -19,7 +20,7 @@ export function verb<Options extends object = Record<string, never>>(
   return command.option('--json', 'one JSON document on stdout, everything else on stderr').action(async (...received: unknown[]) => {
     const acted = received.at(-1) as Command;
     const options = acted.optsWithGlobals<Options & { json?: boolean }>();
-    const args = received.slice(0, -2) as (string | undefined)[];
+    const args = received.slice(0, -2).flat() as (string | undefined)[];
     verbResult.code = (await work({ out: new Output(context.io, options.json === true), args, options })) ?? 0;
   });
 }

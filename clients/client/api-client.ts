@@ -68,6 +68,14 @@ export class ApiClient {
     this.#send('PATCH', '/api/policy', { change, ...request });
   policyHistory = (): Promise<PolicyVersion[]> => this.#get('/api/policy/history');
   people = (): Promise<Person[]> => this.#get('/api/people');
+  /** Registers a person's Ed25519 public key (PEM); `approver` names the person in the policy too. */
+  register = (person: {
+    name: string;
+    publicKey: string;
+    approver?: boolean;
+    by: string;
+    reason: string;
+  }): Promise<{ keyId: string; registered: boolean }> => this.#send('POST', '/api/people', person);
   audit = (query: Query = {}): Promise<AuditRow[]> => this.#get('/api/audit', query);
   verifyAudit = (): Promise<AuditVerdict> => this.#get('/api/audit/verify');
   outbox = (query: { model?: string; waiting?: boolean; limit?: number } = {}): Promise<OutboxMessage[]> => this.#get('/api/outbox', query);

@@ -12,6 +12,8 @@ import {
   policy,
   policyChange,
   policyVersion,
+  registered,
+  registration,
   signedChange,
 } from '../schemas.js';
 
@@ -60,6 +62,21 @@ export function governanceRoutes(api: Api, deps: ApiDeps): void {
       responses: answers('People', z.array(person)),
     }),
     async (c) => ok(c, await registry.people()),
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'post',
+      path: '/api/people',
+      tags,
+      summary: "Register a person's public key, and name the person as an approver",
+      request: body(registration),
+      responses: answers('The key', registered),
+    }),
+    async (c) => {
+      const { approver, ...person } = c.req.valid('json');
+      return ok(c, await registry.register({ ...person, approver: approver ?? false }));
+    },
   );
 
   api.openapi(

@@ -27,5 +27,9 @@ export const widthOf = (text: string): number => Array.from(text.replace(escape,
 
 /** A text cut to so many columns, with `…` at the cut; colours are dropped from one that is cut. */
 export function cut(text: string, columns: number): string {
-  return widthOf(text) <= columns ? text : `${Array.from(text.replace(escape, '')).slice(0, Math.max(0, columns - 1)).join('')}…`;
+  return widthOf(text) <= columns
+    ? text
+    : `${Array.from(text.replace(escape, ''))
+        .slice(0, Math.max(0, columns - 1))
+        .join('')}…`;
 }

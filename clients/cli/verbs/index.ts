@@ -1,10 +1,33 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { registerUp } from '../up.js';
+import { registerApply } from './apply.js';
+import { registerAudit } from './audit.js';
+import { registerCommands } from './commands.js';
+import { registerDecisions } from './decide.js';
+import { registerInvestigations } from './investigations.js';
+import { registerPolicy } from './policy.js';
+import { registerPredict } from './predict.js';
+import { registerRegistry } from './registry.js';
+import { registerSchedules } from './schedules.js';
 import { registerStatus } from './status.js';
+import { registerTrain } from './train.js';
 
 /** Every verb, in the order in which help shows them. */
-const verbs: readonly ((program: Command, context: CliContext) => void)[] = [registerUp, registerStatus];
+const verbs: readonly ((program: Command, context: CliContext) => void)[] = [
+  registerUp,
+  registerApply,
+  registerStatus,
+  registerTrain,
+  registerRegistry,
+  registerDecisions,
+  registerCommands,
+  registerInvestigations,
+  registerPredict,
+  registerSchedules,
+  registerPolicy,
+  registerAudit,
+];
 
 export function registerVerbs(program: Command, context: CliContext): void {
   for (const register of verbs) register(program, context);

@@ -1,0 +1,121 @@
+import type { StepProgress } from '../../../contracts/steps.js';
+import { formatDuration, formatPercent } from '../../../domain/format.js';
+import type { PendingWork, RunWatch } from '../../client/wait-for-run.js';
+import { type LiveLines, spinner } from './live-lines.js';
+import type { Output } from './output.js';
+import type { Style } from './style.js';
+
+const redrawEveryMs = 100;
+/** Nobody shall wonder for longer whether it still lives. */
+const silentAtMostMs = 1_500;
+
+export type RunScreen = { seen(watch: RunWatch): void; end(): void };
+
+/**
+ * The steps of a run as they happen: a line stays for each that ended; what goes on now is drawn in place with a spinner
+ * on a terminal, and said again every second and a half elsewhere.
+ */
+export function runScreen(out: Output, hints: { awaitingApproval(version: string): readonly string[] }): RunScreen {
+  const live: LiveLines | null = out.live ? out.liveLines() : null;
+  const told = new Map<string, string>();
+  let now: (elapsedMs: number) => string[] = () => ['starting'];
+  let sinceMs = Date.now();
+  let saidMs = Date.now();
+
+  const keep = (lines: readonly string[]): void => {
+    if (lines.length === 0) return;
+    if (live === null) out.lines(lines);
+    else live.above(lines);
+    saidMs = Date.now();
+  };
+  const tick = setInterval(() => {
+    const lines = now(Date.now() - sinceMs);
+    if (live !== null) live.draw(lines.map((line, index) => `${index === 0 ? spinner(Date.now()) : ' '} ${line}`));
+    else if (Date.now() - saidMs >= silentAtMostMs) keep([`  … ${lines.join('; ')}`]);
+  }, redrawEveryMs);
+
+  return {
+    seen(watch) {
+      if (watch.kind !== 'progress') {
+        const text =
+          watch.kind === 'queued'
+            ? 'waits behind another run'
+            : out.style.warn('no worker answers; what was seen last goes on when one is back');
+        now = (elapsedMs) => [`${text} (${formatDuration(elapsedMs)})`];
+        return;
+      }
+      const { progress, work, rollout } = watch;
+      keep(
+        progress.steps.flatMap((step, index) => newLines({ step, index, told }, { version: progress.version, style: out.style, hints })),
+      );
+      const running = progress.steps.findLast((step) => step.status === 'running' || step.status === 'waiting');
+      if (running === undefined) return;
+      sinceMs = running.startedAtMs;
+      const detail = [
+        ...(running.detail === undefined ? [] : [running.detail]),
+        ...work.map(workText),
+        ...(rollout === null || running.step !== 'rollout' ? [] : [rolloutText(rollout)]),
+      ];
+      now = (elapsedMs) => [
+        `${running.step.padEnd(9)} ${formatDuration(Math.max(0, elapsedMs))}`,
+        ...(detail.length === 0 ? [] : [`            ${detail.join('; ')}`]),
+      ];
+    },
+    end() {
+      clearInterval(tick);
+      live?.clear();
+    },
+  };
+}
+
+type Seen = { readonly step: StepProgress; readonly index: number; readonly told: Map<string, string> };
+type Telling = {
+  readonly version: string | null;
+  readonly style: Style;
+  readonly hints: { awaitingApproval(version: string): readonly string[] };
+};
+
+/** Lines for what is new about a step: that it waits for people, and that it ended. */
+function newLines({ step, index, told }: Seen, { version, style, hints }: Telling): string[] {
+  const key = `${index}:${step.step}`;
+  if (told.get(key) === step.status) return [];
+  const before = told.get(key);
+  told.set(key, step.status);
+  if (step.status === 'running' || step.status === 'waiting') {
+    return step.step === 'approval' && before === undefined && version !== null ? [...hints.awaitingApproval(version)] : [];
+  }
+  const took = step.endedAtMs === undefined ? '' : ` ${style.dim(formatDuration(step.endedAtMs - step.startedAtMs))}`;
+  return [
+    `${sign(step.status, style)} ${step.step.padEnd(9)}${took}${step.detail === undefined ? '' : `  ${step.detail}`}${step.status === 'reused' ? style.dim(' (reused)') : ''}`,
+  ];
+}
+
+function sign(status: StepProgress['status'], style: Style): string {
+  if (status === 'failed') return style.bad('✗');
+  if (status === 'refused') return style.warn('!');
+  return status === 'skipped' ? style.dim('-') : style.good('✓');
+}
+
+function workText({ activity, attempt, beat, lastFailure }: PendingWork): string {
+  const { purpose, round, rounds, message } = (typeof beat === 'object' && beat !== null ? beat : {}) as Record<string, unknown>;
+  const parts = [
+    typeof purpose === 'string' ? purpose : activity,
+    ...(typeof round === 'number' ? [`round ${round}${typeof rounds === 'number' ? ` of ${rounds}` : ''}`] : []),
+    ...(typeof message === 'string' && message !== '' ? [message] : []),
+    ...(attempt > 1 ? [`attempt ${attempt}${lastFailure === null ? '' : ` after: ${lastFailure}`}`] : []),
+  ];
+  return parts.join(', ');
+}
+
+function rolloutText({
+  stepName,
+  share,
+  evidence,
+}: {
+  stepName: string;
+  share: number;
+  evidence: readonly { verdict: { reason: string } }[];
+}): string {
+  const last = evidence.at(-1)?.verdict.reason;
+  return `${stepName} at ${formatPercent(share)}${last === undefined ? '' : `, before: ${last}`}`;
+}
