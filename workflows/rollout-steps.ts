@@ -87,22 +87,13 @@ function isLastTraffic(plan: RolloutPlan, stepIndex: number): boolean {
   return plan.steps.slice(stepIndex + 1).every((step) => step.kind !== 'canary' && step.kind !== 'shadow');
 }
 
-/** The first to resolve; the others are cancelled, so that no watch goes on behind a verdict. */
+/** The first to settle; the others are cancelled, so that no watch goes on behind a verdict. Fails when it is cancelled itself. */
 async function firstOf<T>(starts: readonly (() => Promise<T>)[]): Promise<T> {
   const scope = new CancellationScope();
   try {
-    return await scope.run(() => Promise.race(starts.map((start) => swallowCancelled(start(), scope))));
+    // The race holds on to the losers too: their cancellation is no unhandled rejection.
+    return await scope.run(() => Promise.race(starts.map((start) => start())));
   } finally {
     scope.cancel();
-  }
-}
-
-async function swallowCancelled<T>(promise: Promise<T>, scope: CancellationScope): Promise<T> {
-  try {
-    return await promise;
-  } catch (error) {
-    // A loser of the race that was cancelled with the scope must not become an unhandled rejection.
-    if (scope.consideredCancelled) return await new Promise<T>(() => undefined);
-    throw error;
   }
 }
