@@ -1,6 +1,6 @@
 import './quiet-runtime.js';
 import { fileURLToPath } from 'node:url';
-import type { WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, type ReplayWorkerOptions, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { afterAll, afterEach, beforeAll } from 'vitest';
@@ -54,7 +54,10 @@ export class Stage {
   }
 
   /** Starts `model:<name>` of a world. */
-  async lifecycle(world: FakeWorld, input: Partial<LifecycleInput> = {}): Promise<WorkflowHandle<typeof modelLifecycle>> {
+  async lifecycle(
+    world: FakeWorld,
+    input: Partial<LifecycleInput> = {},
+  ): Promise<WorkflowHandleWithFirstExecutionRunId<typeof modelLifecycle>> {
     return await this.environment.client.workflow.start(modelLifecycle, {
       workflowId: workflowIds.model(world.model),
       taskQueue: taskQueues.lifecycle,
