@@ -36,7 +36,10 @@ export function startDriver(
       if (end !== undefined) resolve(end);
       else
         reject(
-          new PerennialError('Unavailable', `The driver of the rehearsal ended with code ${code}: ${words.trim() || 'without a word'}. Start again: it goes on where it was.`),
+          new PerennialError(
+            'Unavailable',
+            `The driver of the rehearsal ended with code ${code}: ${words.trim() || 'without a word'}. Start again: it goes on where it was.`,
+          ),
         );
     });
   });

@@ -30,7 +30,10 @@ export async function rehearse({ context, world, stack, options, screen, style, 
   const record = new RehearsalRecord(join(world.home, 'rehearsal.json'));
   const definition = stack.definitions.find(({ name }) => name === rehearsalPlan.model);
   if (definition === undefined) {
-    throw new PerennialError('Conflict', `The rehearsal is about ${rehearsalPlan.model}, and models/ defines no such model. Put it back, or start ./perennial up.`);
+    throw new PerennialError(
+      'Conflict',
+      `The rehearsal is about ${rehearsalPlan.model}, and models/ defines no such model. Put it back, or start ./perennial up.`,
+    );
   }
   const client = await context.client();
   const teller: Teller = { context, world, stack, client, definition, options, record, screen, style, signal };

@@ -22,7 +22,11 @@ export async function readCatalogue({ root, build: folder }: { root: string; bui
 }
 
 async function readModel(path: string, folder: string): Promise<ModelDefinition> {
-  const digest = createHash('sha256').update(path).update(await readFile(path)).digest('hex').slice(0, 16);
+  const digest = createHash('sha256')
+    .update(path)
+    .update(await readFile(path))
+    .digest('hex')
+    .slice(0, 16);
   const output = join(folder, 'models', `${digest}.js`);
   try {
     if ((await stat(output).catch(() => null)) === null) {

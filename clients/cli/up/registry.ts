@@ -1,19 +1,23 @@
 import { join } from 'node:path';
+import { Client } from '@temporalio/client';
 import { ensurePersonKey, type PersonKey } from '../../../adapters/keys/person-key.js';
 import { openDatabase } from '../../../adapters/postgres/database.js';
 import { publishDefinitions } from '../../../adapters/postgres/definitions.js';
 import { migrate } from '../../../adapters/postgres/migrator.js';
 import { keysOf, registerPerson } from '../../../adapters/postgres/people.js';
 import type { ModelDefinition } from '../../../domain/model-definition.js';
+import { reconcileFromRegistry } from '../../../schedules/reconcile.js';
+import { connectTemporal } from '../../../tools/servers/temporal.mjs';
+import { postgresRegistry } from '../../api/registry.js';
 import type { World } from './world.js';
 
 /**
- * What the registry must hold before anything runs: its schema, the catalogue's definitions, and the local person as an
- * approver. A person who was an approver once and was taken off the list stays off it.
+ * What must be there before anything runs: the registry's schema, the catalogue's definitions, the local person as an
+ * approver, and the schedules in Temporal. A person who was an approver once and was taken off the list stays off it.
  */
 export async function prepareRegistry(
   world: World,
-  { databaseUrl, definitions }: { databaseUrl: string; definitions: readonly ModelDefinition[] },
+  { databaseUrl, temporalAddress, definitions }: { databaseUrl: string; temporalAddress: string; definitions: readonly ModelDefinition[] },
 ): Promise<{ person: PersonKey; lines: string[] }> {
   const lines: string[] = [];
   const database = await openDatabase({ url: databaseUrl, applicationName: 'perennial-up', poolSize: 2 });
@@ -36,6 +40,15 @@ export async function prepareRegistry(
     const published = await publishDefinitions(db, { definitions, by: person.name, reason: 'perennial up' });
     for (const { model, previous, changed } of published) {
       if (changed) lines.push(`${model}: definition ${previous === null ? 'published' : 'changed and published'}`);
+    }
+    const connection = await connectTemporal(temporalAddress);
+    try {
+      const { schedule } = new Client({ connection, namespace: world.namespace });
+      for (const { id, change } of await reconcileFromRegistry(schedule, postgresRegistry(db))) {
+        if (change !== 'unchanged') lines.push(`${id}: ${change}`);
+      }
+    } finally {
+      await connection.close();
     }
     return { person, lines };
   } finally {

@@ -61,7 +61,7 @@ export async function startStack(world: World, { say, doing }: StackEvents): Pro
       ensureToken(world.home),
     ]);
     doing('preparing the registry');
-    const { person, lines } = await prepareRegistry(world, { databaseUrl: postgres.url, definitions });
+    const { person, lines } = await prepareRegistry(world, { databaseUrl: postgres.url, temporalAddress: temporal.address, definitions });
     for (const line of lines) say(line);
     const gatewayPort = await choosePort({ what: 'the gateway', preferred: 8600, variable: 'PERENNIAL_GATEWAY_PORT', env: world.env, say });
     const apiPort = await choosePort({

@@ -104,7 +104,11 @@ export class Callers {
 /** The version, the prediction id and the first value of an answer; null when it is none. */
 export function readAnswer(body: string): { version: string; id: string; value: number } | null {
   try {
-    const { model_version: version, parameters, outputs } = JSON.parse(body) as {
+    const {
+      model_version: version,
+      parameters,
+      outputs,
+    } = JSON.parse(body) as {
       model_version?: string;
       parameters?: { prediction_ids?: string };
       outputs?: { data: number[] }[];

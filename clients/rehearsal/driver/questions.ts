@@ -15,7 +15,9 @@ export type Question = {
 export async function readQuestions(definition: ModelDefinition, dataFolder: string): Promise<ReadonlyMap<number, Question>> {
   const { source, eventTime, serving, target } = definition;
   const files = Object.entries(source.files).map(([view, file]) => ({ view, path: join(dataFolder, file) }));
-  const fields = serving.request.map(({ name }) => (name === eventTime ? timeOf(name) : `CAST(${quoted(name)} AS DOUBLE) AS ${quoted(name)}`));
+  const fields = serving.request.map(({ name }) =>
+    name === eventTime ? timeOf(name) : `CAST(${quoted(name)} AS DOUBLE) AS ${quoted(name)}`,
+  );
   const query = `SELECT ${timeOf(eventTime, 'event time')}, ${fields.join(', ')}, CAST(${quoted(target.column)} AS DOUBLE) AS "actual value"
     FROM (${source.query.trim().replace(/;\s*$/, '')}\n) ORDER BY 1`;
   try {

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { formatNumber } from '../../../domain/format.js';
+import { formatNumber, formatTime } from '../../../domain/format.js';
 import { linesOf } from '../../cli/up/links.js';
+import { readQuestions, requestHalves } from '../driver/questions.js';
+import { dataFolderOf } from './replay.js';
 import { chapter, type Teller } from './teller.js';
 
 const answerWithinSeconds = 10;
@@ -38,22 +40,42 @@ async function tellPrediction(teller: Teller): Promise<void> {
     screen.say(`${style.warn('!')} nothing is live, so there is nothing to ask`);
     return;
   }
-  const { inputs } = await client.api.example(model, champion);
-  const body = JSON.stringify({ inputs });
+  const { body, timeMs, actual } = await questionOfNow(teller, champion);
   const url = `${stack.gatewayUrl}/v2/models/${model}/infer`;
-  chapter(teller, 'A live prediction');
+  chapter(teller, timeMs === null ? 'A live prediction' : `A live prediction for the hour that begins now, ${formatTime(timeMs)}`);
   screen.say(`curl -s ${url} -H 'content-type: application/json' -d '${body}'`);
   const answer = await asked(url, body);
   screen.say(answer);
   const value = firstValue(answer);
-  if (value !== null) screen.say(`${style.bold(formatNumber(value))} ${definition.target.unit ?? definition.target.column}, by ${champion}`);
+  const unit = definition.target.unit ?? definition.target.column;
+  const happened = actual === null ? '' : ` (what happened: ${formatNumber(actual)})`;
+  if (value !== null) screen.say(`${style.bold(`${Math.round(value)} ${unit}`)}, predicted by ${champion}${happened}`);
+}
+
+type AskedNow = { readonly body: string; readonly timeMs: number | null; readonly actual: number | null };
+
+/** The question of the hour that model time stands at; the version's own example when the data has no such hour. */
+async function questionOfNow({ client, definition, world }: Teller, champion: string): Promise<AskedNow> {
+  const { nowMs } = await client.api.clock(definition.name);
+  const questions = await readQuestions(definition, dataFolderOf(world));
+  const question = questions.get(nowMs);
+  if (question === undefined) {
+    const { inputs } = await client.api.example(definition.name, champion);
+    return { body: JSON.stringify({ inputs }), timeMs: null, actual: null };
+  }
+  const [before, after] = requestHalves(definition, question);
+  return { body: `${before}"you"${after}`, timeMs: nowMs, actual: question.actual };
 }
 
 /** By curl itself, as printed; by fetch where there is no curl. */
 async function asked(url: string, body: string): Promise<string> {
-  const curl = spawnSync('curl', ['-s', '--max-time', String(answerWithinSeconds), url, '-H', 'content-type: application/json', '-d', body], {
-    encoding: 'utf8',
-  });
+  const curl = spawnSync(
+    'curl',
+    ['-s', '--max-time', String(answerWithinSeconds), url, '-H', 'content-type: application/json', '-d', body],
+    {
+      encoding: 'utf8',
+    },
+  );
   if (curl.status === 0) return curl.stdout.trim();
   const response = await fetch(url, {
     method: 'POST',

@@ -37,7 +37,7 @@ class Scenes {
     if (step?.step !== 'rollout' || step.status !== 'running') return null;
     if (this.#rollout === null) {
       chapter(this.#teller, `4  Shadow and canary of ${version ?? this.#run} on replayed traffic`);
-      this.#rollout = new RolloutScene(this.#teller);
+      this.#rollout = new RolloutScene(this.#teller, version);
       this.#rollout.begin();
     }
     return this.#rolloutBlock();

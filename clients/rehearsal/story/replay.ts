@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { World } from '../../cli/up/world.js';
 import type { DriverOrder } from '../driver-messages.js';
 import { type DriverEnd, type RunningDriver, startDriver } from '../driver-process.js';
 import { ReplayLine } from '../view/replay-line.js';
@@ -10,6 +11,11 @@ const hourMs = 3_600_000;
 /** The replay under way: its line for the screen, and its end. */
 export type Replay = { readonly line: ReplayLine; readonly driver: RunningDriver };
 
+/** Where the source files of definitions lie. */
+export function dataFolderOf({ env, tools }: Pick<World, 'env' | 'tools'>): string {
+  return env['PERENNIAL_DATA'] ?? join(tools, 'data');
+}
+
 /** Starts the driver; what troubles it is said once. */
 export function startReplay({ world, stack, options, definition, screen, style }: Teller, untilMs: number | null): Replay {
   const order: DriverOrder = {
@@ -17,7 +23,7 @@ export function startReplay({ world, stack, options, definition, screen, style }
     gatewayUrl: stack.gatewayUrl,
     apiUrl: stack.apiUrl,
     token: stack.token,
-    dataFolder: world.env['PERENNIAL_DATA'] ?? join(world.tools, 'data'),
+    dataFolder: dataFolderOf(world),
     untilMs,
     speed: options.speed,
     callers: options.callers,

@@ -13,12 +13,15 @@ export class RolloutScene {
   readonly #teller: Teller;
   #replay: Replay | null = null;
   #seen: RolloutAnswer = { rollout: null, live: null };
-  #told = new Set<number>();
+  readonly #version: string | null;
+  readonly #told = new Set<number>();
   #over = false;
   #watching: Promise<void> | null = null;
 
-  constructor(teller: Teller) {
+  /** @param version whose rollout it is */
+  constructor(teller: Teller, version: string | null) {
     this.#teller = teller;
+    this.#version = version;
   }
 
   /** Begins at the first call. */
@@ -48,13 +51,17 @@ export class RolloutScene {
   }
 
   async #watch(): Promise<void> {
-    const { client, definition } = this.#teller;
     while (!this.#over) {
-      this.#seen = await client.api.rollout(definition.name).catch(() => this.#seen);
-      this.#tellDecided();
+      await this.#look();
       await delay(lookEveryMs);
     }
-    this.#seen = await client.api.rollout(definition.name).catch(() => this.#seen);
+    await this.#look();
+  }
+
+  async #look(): Promise<void> {
+    const { client, definition } = this.#teller;
+    const query = this.#version === null ? {} : { version: this.#version };
+    this.#seen = await client.api.rollout(definition.name, query).catch(() => this.#seen);
     this.#tellDecided();
   }
 

@@ -24,7 +24,10 @@ export async function tellStory(teller: Teller, elapsed: () => { setupSeconds: n
   if (first.outcome === 'promoted') {
     await week(teller);
     await moveOn(teller);
-    chapter(teller, `3  As of ${formatTime(rehearsalPlan.slotMs)}: the slot of the ${rehearsalPlan.schedule} schedule makes the next version`);
+    chapter(
+      teller,
+      `3  As of ${formatTime(rehearsalPlan.slotMs)}: the slot of the ${rehearsalPlan.schedule} schedule makes the next version`,
+    );
     const run = teller.record.told.second ?? (await slotRun(teller));
     teller.record.note({ second: run });
     runs.push(await nextVersion(teller, run));
@@ -82,7 +85,9 @@ async function week(teller: Teller): Promise<void> {
     const end = await endOfReplay(teller, replay);
     screen.show(null);
     const failed = end.failed === 0 ? 'none failed' : style.bad(`${end.failed} failed`);
-    screen.say(`${style.good('✓')} ${end.hours} hours, ${end.requests} requests, ${failed}, ${end.labels} labels; ${end.errors.map(errorText).join(', ')}`);
+    screen.say(
+      `${style.good('✓')} ${end.hours} hours, ${end.requests} requests, ${failed}, ${end.labels} labels; ${end.errors.map(errorText).join(', ')}`,
+    );
   } finally {
     screen.show(null);
   }
@@ -124,12 +129,11 @@ async function slotRun(teller: Teller): Promise<string> {
   );
 }
 
-async function reconcile({ client, stack }: Teller): Promise<void> {
-  await reconcileSchedules({
-    client: client.temporal.schedule,
-    definitions: stack.definitions,
-    clockOf: client.api.clockOf,
-  });
+/** A model on a driven clock has its schedule paused, and this model is on one since this moment. */
+async function reconcile({ client }: Teller): Promise<void> {
+  const models = await client.api.models();
+  const definitions = await Promise.all(models.map(async ({ model }) => (await client.api.model(model)).definition));
+  await reconcileSchedules({ client: client.temporal.schedule, definitions, clockOf: client.api.clockOf });
 }
 
 function runLine({ run, version, outcome, reason, metrics, gates, seconds }: RunResult): RunLine {

@@ -40,7 +40,13 @@ export class RunView {
   #over({ step, status, startedAtMs, endedAtMs = startedAtMs, detail = '' }: StepProgress): string {
     const { good, bad, warn, dim } = this.#style;
     const sign =
-      status === 'failed' ? bad('✗') : status === 'refused' ? warn('✗') : status === 'reused' || status === 'skipped' ? dim('·') : good('✓');
+      status === 'failed'
+        ? bad('✗')
+        : status === 'refused'
+          ? warn('✗')
+          : status === 'reused' || status === 'skipped'
+            ? dim('·')
+            : good('✓');
     return `${sign} ${step.padEnd(nameWidth)} ${dim(formatDuration(endedAtMs - startedAtMs).padStart(7))}  ${detail}`;
   }
 
@@ -62,7 +68,8 @@ export class RunView {
   }
 
   #beat({ activity, beat }: PendingWork): string {
-    if (typeof beat !== 'object' || beat === null || !('purpose' in beat)) return activity === 'suggestTrial' ? 'choosing the next trial' : '';
+    if (typeof beat !== 'object' || beat === null || !('purpose' in beat))
+      return activity === 'suggestTrial' ? 'choosing the next trial' : '';
     const { purpose, round, rounds, metrics } = beat as Beat;
     const trial = /^trial-(\d+)$/.exec(purpose)?.[1];
     const what = trial === undefined ? purpose : `trial ${Number(trial) + 1} of ${this.#trials}`;

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { cut } from '../../cli/output/style.js';
 
 /** What goes on now: lines that are drawn again in place on a terminal, and one plain line for where there is none. */
 export type LiveBlock = { readonly lines: readonly string[]; readonly plain: string };
@@ -92,21 +93,4 @@ export class Screen {
     if (this.#drawn > 0) this.#stream.write(`\u001b[${this.#drawn}A\u001b[0J`);
     this.#drawn = 0;
   }
-}
-
-/** Cuts a line to a width without cutting through a colour; colours end with it. */
-export function cut(line: string, width: number): string {
-  let shown = 0;
-  let text = '';
-  for (const piece of line.split(/(\u001b\[[0-9;]*m)/)) {
-    if (piece.startsWith('\u001b[')) {
-      text += piece;
-      continue;
-    }
-    const characters = Array.from(piece);
-    if (shown + characters.length > width) return `${text}${characters.slice(0, Math.max(0, width - shown - 1)).join('')}…\u001b[0m`;
-    text += piece;
-    shown += characters.length;
-  }
-  return text;
 }
