@@ -26,7 +26,7 @@ export type PerennialClientOptions = {
   readonly plugins?: ClientOptions['plugins'];
 };
 
-export type StartRetrain = Omit<RetrainRequest, 'asOf' | 'trigger'> & {
+export type StartRetrain = Omit<RetrainRequest, 'asOf'> & {
   /** Model time that the run sees; the model's clock when absent. */
   readonly asOf?: Date;
 };

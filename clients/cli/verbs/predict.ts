@@ -30,9 +30,7 @@ export function registerPredict(program: Command, context: CliContext): void {
     });
     out.answer(answer, () => {
       out.line(`${out.style.bold(`${answer.model} ${answer.version}`)} answers ${source}:`);
-      const values = answer.outputs.map(({ data }) =>
-        data.map((value) => (typeof value === 'number' ? formatNumber(value) : cell(value))),
-      );
+      const values = answer.outputs.map(({ data }) => data.map((value) => (typeof value === 'number' ? formatNumber(value) : cell(value))));
       const rows = answer.ids.map((id, row) => [
         ...inputs.map(({ data }) => cell(data[row])),
         ...values.map((output) => out.style.bold(output[row] ?? '')),

@@ -76,7 +76,10 @@ async function follow({ model, workflowId }: Run, context: CliContext, out: Outp
     ],
   });
   try {
-    return await client.waitForRun(workflowId, (seen) => screen.seen(seen));
+    const result = await client.waitForRun(workflowId, (seen) => screen.seen(seen));
+    // What came after the last look.
+    screen.seen({ kind: 'progress', progress: { ...result, stage: 'ended' }, work: [], rollout: null });
+    return result;
   } finally {
     screen.end();
   }
