@@ -62,6 +62,7 @@ async function attempted(run: Promise<TimedRun>): Promise<TimedRun | { readonly 
   try {
     return await run;
   } catch (error) {
-    return { failure: error instanceof Error ? `${error.message}: ${String(error.cause ?? '')}` : String(error) };
+    if (!(error instanceof Error)) return { failure: String(error) };
+    return { failure: error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message };
   }
 }

@@ -7,6 +7,9 @@ import { pathToFileURL } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { type OpenDatabase, openDatabase } from '../../adapters/postgres/database.js';
 import { migrate } from '../../adapters/postgres/migrator.js';
+import type * as Guard from '../../tools/servers/guard.mjs';
+import type * as Postgres from '../../tools/servers/postgres.mjs';
+import type * as Temporal from '../../tools/servers/temporal.mjs';
 import { treeCpuSeconds } from '../cpu-seconds.js';
 import type { BenchPart } from './parts.js';
 
@@ -51,9 +54,9 @@ export class BenchStack {
     const places = readPlaces();
     // By their place in the clone: this program is bundled elsewhere, and the tools are not copied into it.
     const tool = (path: string): Promise<unknown> => import(pathToFileURL(join(places.root, 'tools', path)).href);
-    const { guard } = (await tool('servers/guard.mjs')) as typeof import('../../tools/servers/guard.mjs');
-    const { startPostgres } = (await tool('servers/postgres.mjs')) as typeof import('../../tools/servers/postgres.mjs');
-    const { startTemporal } = (await tool('servers/temporal.mjs')) as typeof import('../../tools/servers/temporal.mjs');
+    const { guard } = (await tool('servers/guard.mjs')) as typeof Guard;
+    const { startPostgres } = (await tool('servers/postgres.mjs')) as typeof Postgres;
+    const { startTemporal } = (await tool('servers/temporal.mjs')) as typeof Temporal;
     const home = mkdtempSync(join(tmpdir(), 'perennial-bench-'));
     // Postgres runs as another user where this runs as root.
     chmodSync(home, 0o711);
