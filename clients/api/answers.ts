@@ -28,8 +28,12 @@ export type Publication = Answer<'publish'>[number];
 /** `nowMs`: model time. */
 export type ModelClock = { readonly clock: ClockRef; readonly nowMs: number };
 
-/** `lifecycle` is what the workflow says of itself; null when no worker answered in time, and the registry speaks alone. */
-export type ModelStatus = Answer<'status'> & ModelClock & { readonly lifecycle: LifecycleState | null };
+/**
+ * `lifecycle` is what the workflow says of itself; null when it was never started (`notStarted`) or no worker answered
+ * in time (`noAnswer`), and the registry speaks alone.
+ */
+export type ModelStatus = Answer<'status'> &
+  ModelClock & { readonly lifecycle: LifecycleState | null; readonly answeredBy: 'answers' | 'notStarted' | 'noAnswer' };
 
 /** The newest rollout of a model, running or not; `live` is the workflow's own word while it runs. */
 export type RolloutAnswer = { readonly rollout: RolloutView | null; readonly live: RolloutStatus | null };

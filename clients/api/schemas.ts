@@ -104,7 +104,13 @@ export const clock = z
   })
   .openapi('Clock');
 export const modelStatus = z
-  .looseObject({ model: z.string(), aliases: z.record(z.string(), z.string()), nowMs: time, lifecycle: z.looseObject({}).nullable() })
+  .looseObject({
+    model: z.string(),
+    aliases: z.record(z.string(), z.string()),
+    nowMs: time,
+    lifecycle: z.looseObject({}).nullable(),
+    answeredBy: z.enum(['answers', 'notStarted', 'noAnswer']),
+  })
   .openapi('ModelStatus');
 export const runSummary = z
   .looseObject({ model: z.string(), run: z.string(), asOfMs: time, version: z.string().nullable(), outcome: z.string().nullable() })

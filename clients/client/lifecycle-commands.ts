@@ -38,6 +38,10 @@ import type { Decision } from '../../domain/approval.js';
 import type { ClockRef } from '../../domain/clock.js';
 import { PerennialError } from '../../domain/errors.js';
 
+/** What a lifecycle says of itself; `notStarted`: the first command starts it. */
+export type LifecycleAnswer =
+  { readonly kind: 'answers'; readonly status: LifecycleStatus } | { readonly kind: 'notStarted' } | { readonly kind: 'noAnswer' };
+
 /** What a person can do to a rollout that goes on. */
 export type RolloutAction = 'promote' | 'abort' | 'resumeStep';
 const rolloutUpdates = { promote: promoteUpdate, abort: abortUpdate, resumeStep: resumeStepUpdate } as const;
@@ -98,16 +102,26 @@ export class LifecycleCommands {
     }
   }
 
-  /** What the lifecycle says of itself; null when it does not run or no worker answers within `withinMs`. */
-  async status(model: string, withinMs: number): Promise<LifecycleStatus | null> {
-    const handle = this.#options.client.workflow.getHandle(workflowIds.model(model));
-    return await this.#asked(withinMs, () => handle.query(lifecycleStatusQuery));
+  /** What the lifecycle says of itself, or that it was never started, or that no worker answers within `withinMs`. */
+  async status(model: string, withinMs: number): Promise<LifecycleAnswer> {
+    const { client } = this.#options;
+    const handle = client.workflow.getHandle(workflowIds.model(model));
+    try {
+      const status = await client.withDeadline(Date.now() + withinMs, () => handle.query(lifecycleStatusQuery));
+      return { kind: 'answers', status };
+    } catch (error) {
+      return { kind: error instanceof WorkflowNotFoundError ? 'notStarted' : 'noAnswer' };
+    }
   }
 
   /** How a rollout stands; null when it does not run or no worker answers within `withinMs`. */
   async rolloutStatus({ model, version }: { model: string; version: string }, withinMs: number): Promise<RolloutStatus | null> {
     const handle = this.#options.client.workflow.getHandle(workflowIds.rollout(model, version));
-    return await this.#asked(withinMs, () => handle.query(rolloutStatusQuery));
+    try {
+      return await this.#options.client.withDeadline(Date.now() + withinMs, () => handle.query(rolloutStatusQuery));
+    } catch {
+      return null;
+    }
   }
 
   async #update<Answer, Message extends { readonly by: string; readonly requestId?: string }>(
@@ -134,14 +148,6 @@ export class LifecycleCommands {
       return await this.#options.client.withDeadline(Date.now() + withinMs, call);
     } catch (error) {
       throw commandFailure(error, model, withinMs);
-    }
-  }
-
-  async #asked<T>(withinMs: number, query: () => Promise<T>): Promise<T | null> {
-    try {
-      return await this.#options.client.withDeadline(Date.now() + withinMs, query);
-    } catch {
-      return null;
     }
   }
 }

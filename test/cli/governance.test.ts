@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ensurePersonKey } from '../../adapters/keys/person-key.js';
 import { openStack, type Stack } from '../clients/stack.js';
@@ -54,16 +55,10 @@ describe('audit', () => {
     ]);
     const whole = await stack.cli(['audit', '--verify']);
     expect([whole.code, /The audit is whole/.test(whole.stdout)]).toEqual([0, true]);
-    await stack.db
-      .updateTable('audit')
-      .set({ reason: 'laxer' })
-      .where('reason', '=', 'stricter')
-      .execute()
-      .catch(() => undefined);
-    const [entry] = await stack.registry.audit({ by: 'ann', limit: 1 });
+    // Whoever owns the table can switch its protection off; then the chain shows it.
+    await sql`alter table audit disable trigger user; update audit set reason = 'laxer' where reason = 'stricter'`.execute(stack.db);
     const broken = await stack.cli(['audit', '--verify']);
-    // Where the database lets nobody change an entry, there is nothing to find.
-    expect(broken.code).toBe(entry?.reason === 'laxer' ? 1 : 0);
+    expect([broken.code, /The audit is broken/.test(broken.stdout)]).toEqual([1, true]);
   });
 });
 

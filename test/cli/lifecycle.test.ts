@@ -147,10 +147,8 @@ describe('approve', () => {
     const { model, version, result } = await withCandidate();
     const { executable, address, namespace } = stack.temporal;
     const input = JSON.stringify({ version, by: 'ann', reason: 'by hand' });
-    await promisify(execFile)(executable, [
-      ...['workflow', 'signal', '--address', address, '--namespace', namespace],
-      ...['--workflow-id', workflowIds.model(model), '--name', 'approve', '--input', input],
-    ]);
+    const place = ['--address', address, '--namespace', namespace, '--workflow-id', workflowIds.model(model)];
+    await promisify(execFile)(executable, ['workflow', 'signal', ...place, '--name', 'approve', '--input', input]);
     expect((await result()).outcome).toBe('promoted');
     const { stdout } = await stack.cli(['audit', '--model', model, '--by', 'ann', '--json']);
     expect(stdout).toMatch(/by hand/);

@@ -91,8 +91,14 @@ describe('a backfill', () => {
     });
     await reconcile();
     const { stdout, code } = await stack.cli([
-      ...['schedules', 'backfill', definition.name],
-      ...['--from', '2011-11-01T02:00Z', '--to', '2011-11-03T02:00Z', '--json'],
+      'schedules',
+      'backfill',
+      definition.name,
+      '--from',
+      '2011-11-01T02:00Z',
+      '--to',
+      '2011-11-03T02:00Z',
+      '--json',
     ]);
     expect({ code, answer: JSON.parse(stdout) as object }).toMatchObject({
       code: 0,

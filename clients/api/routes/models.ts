@@ -56,7 +56,12 @@ export function modelRoutes(api: Api, deps: ApiDeps): void {
         modelClock(registry, model),
         commands.status(model, lifecycleAnswersWithinMs),
       ]);
-      return ok(c, { ...status, ...clock, lifecycle: lifecycle?.state ?? null });
+      return ok(c, {
+        ...status,
+        ...clock,
+        lifecycle: lifecycle.kind === 'answers' ? lifecycle.status.state : null,
+        answeredBy: lifecycle.kind,
+      });
     },
   );
 

@@ -8,6 +8,7 @@ import type { Style } from './style.js';
 const redrawEveryMs = 100;
 /** Nobody shall wonder for longer whether it still lives. */
 const silentAtMostMs = 1_500;
+const decidedAtOnceMs = 2_000;
 
 export type RunScreen = { seen(watch: RunWatch): void; end(): void };
 
@@ -79,6 +80,8 @@ type Telling = {
 function newLines({ step, index, told }: Seen, { version, style, hints }: Telling): string[] {
   const key = `${index}:${step.step}`;
   if (told.get(key) === step.status) return [];
+  // The policy may decide by itself, at once.
+  if (step.step === 'approval' && step.status === 'running' && Date.now() - step.startedAtMs < decidedAtOnceMs) return [];
   const before = told.get(key);
   told.set(key, step.status);
   if (step.status === 'running' || step.status === 'waiting') {
@@ -100,7 +103,7 @@ function workText({ activity, attempt, beat, lastFailure }: PendingWork): string
   const { purpose, round, rounds, message } = (typeof beat === 'object' && beat !== null ? beat : {}) as Record<string, unknown>;
   const parts = [
     typeof purpose === 'string' ? purpose : activity,
-    ...(typeof round === 'number' ? [`round ${round}${typeof rounds === 'number' ? ` of ${rounds}` : ''}`] : []),
+    ...(typeof round === 'number' && round > 0 ? [`round ${round}${typeof rounds === 'number' ? ` of ${rounds}` : ''}`] : []),
     ...(typeof message === 'string' && message !== '' ? [message] : []),
     ...(attempt > 1 ? [`attempt ${attempt}${lastFailure === null ? '' : ` after: ${lastFailure}`}`] : []),
   ];

@@ -6,6 +6,7 @@ import type { ModelStatus, ModelSummary, RolloutAnswer, RolloutView } from '../.
 import type { CliContext } from '../context.js';
 import { ago, outcomeText } from '../output/figures.js';
 import type { Output } from '../output/output.js';
+import type { Style } from '../output/style.js';
 import { rolloutLines } from '../output/rollout-lines.js';
 import { factLines, tableLines } from '../output/table.js';
 import { examples, verb } from '../verb.js';
@@ -77,7 +78,7 @@ function details({ status, rollout }: Seen, context: CliContext, out: Output): s
       : [['previous', `${aliases.previous} (./perennial rollback ${model} puts it back)`] as [string, string]]),
     ['model time', `${formatTime(status.nowMs)}${status.clock.kind === 'driven' ? ', moved by a driver' : ''}`],
     ['triggers', paused === null ? 'start runs' : style.warn(`paused by ${paused.by}: ${paused.reason} (./perennial resume ${model})`)],
-    ['lifecycle', lifecycle === null ? style.warn('no worker answers; this is what the registry knows') : lifecycleText(lifecycle)],
+    ['lifecycle', lifecycleText(status, style)],
     ...(link === null ? [] : [['workflow', link] as [string, string]]),
   ];
   const lines = [style.bold(model), ...factLines(facts, style)];
@@ -118,7 +119,10 @@ function details({ status, rollout }: Seen, context: CliContext, out: Output): s
   return lines;
 }
 
-function lifecycleText({ active, queue, rollout }: NonNullable<ModelStatus['lifecycle']>): string {
+function lifecycleText({ lifecycle, answeredBy }: ModelStatus, style: Style): string {
+  if (lifecycle === null)
+    return answeredBy === 'notStarted' ? 'starts with the first run' : style.warn('no worker answers; this is what the registry knows');
+  const { active, queue, rollout } = lifecycle;
   const parts = [
     ...active.map(({ run, phase, version }) => `${run}${version === undefined ? '' : ` (${version})`} ${phases[phase]}`),
     ...queue.map(({ run }) => `${run} queues`),
