@@ -116,7 +116,7 @@ export async function refuseUnderInvestigation(db: Kysely<Database>, model: stri
 
 /** What a person does so that the version may be rolled out again. */
 export const howToClose = (id: string) =>
-  `When the cause is known, close it with a reason: ./perennial rollout close ${id} --reason "<what was found>"`;
+  `When the cause is known, close it with a reason: ./perennial investigations close ${id} --reason "<what was found>"`;
 
 function toInvestigation(row: Selectable<InvestigationTable>): Investigation {
   const { id, model, version, reason } = row;

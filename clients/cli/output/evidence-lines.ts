@@ -31,7 +31,16 @@ export function metricLines(
     { title: 'rows of the candidate' },
     { title: 'rows of the champion' },
   ];
-  return tableLines(columns, rows, canvas);
+  const table = tableLines(columns, rows, canvas);
+  const otherRows = metrics.some((metric) => championMetrics.some(({ name, count }) => name === metric.name && count !== metric.count));
+  return otherRows
+    ? [
+        ...table,
+        canvas.style.dim(
+          'The champion was measured on newer rows alone, those that neither was trained on; its gate compares both on the same rows.',
+        ),
+      ]
+    : table;
 }
 
 export function gateLines(gates: readonly GateResult[], canvas: Canvas): string[] {

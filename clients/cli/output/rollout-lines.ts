@@ -51,10 +51,9 @@ export function evidenceLines(evidence: StepEvidence, { style, width }: Canvas):
     style.dim(
       `${evidence.step.name}: looked at ${formatTime(evidence.fromMs)} to ${formatTime(evidence.toMs)} (model time), ${formatNumber(evidence.pairs)} labelled pairs`,
     ),
-    ...tableLines(columns, variants, { style, width }),
-    '',
+    ...(evidence.champion === null && evidence.challenger === null ? [] : [...tableLines(columns, variants, { style, width }), '']),
     ...(checks.length === 0 ? [] : tableLines([{ title: 'check' }, { title: 'verdict' }, { title: 'why' }], checks, { style, width })),
-    `${style.bold('verdict')}: ${verdictText(evidence.verdict.outcome, style)}, ${evidence.verdict.reason}`,
+    `${style.bold('verdict')}: ${verdictText(evidence.verdict.outcome, style)}${checks.length === 0 ? `, ${evidence.verdict.reason}` : ''}`,
   ];
 }
 

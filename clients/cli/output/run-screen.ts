@@ -54,7 +54,7 @@ export function runScreen(out: Output, hints: { awaitingApproval(version: string
       sinceMs = running.startedAtMs;
       const detail = [
         ...(running.detail === undefined ? [] : [running.detail]),
-        ...work.map(workText),
+        ...work.filter(tells).map(workText),
         ...(rollout === null || running.step !== 'rollout' ? [] : [rolloutText(rollout)]),
       ];
       now = (elapsedMs) => [
@@ -98,6 +98,9 @@ function sign(status: StepProgress['status'], style: Style): string {
   if (status === 'refused') return style.warn('!');
   return status === 'skipped' ? style.dim('-') : style.good('✓');
 }
+
+/** The step says what is done; an activity is worth a line when it beats or was tried before. */
+const tells = ({ beat, attempt }: PendingWork): boolean => (typeof beat === 'object' && beat !== null) || attempt > 1;
 
 function workText({ activity, attempt, beat, lastFailure }: PendingWork): string {
   const { purpose, round, rounds, message } = (typeof beat === 'object' && beat !== null ? beat : {}) as Record<string, unknown>;

@@ -68,7 +68,7 @@ function overview(models: readonly ModelSummary[], out: Output): string[] {
 function details({ status, rollout }: Seen, context: CliContext, out: Output): string[] {
   const { style } = out;
   const canvas = { style, width: out.live ? out.width : Infinity };
-  const { model, aliases, lifecycle, paused } = status;
+  const { model, aliases, paused } = status;
   const link = context.workflowLink(workflowIds.model(model));
   const facts: [string, string][] = [
     ['champion', aliases.champion ?? 'none: nothing is live'],
