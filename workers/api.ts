@@ -5,6 +5,7 @@ import { createApi } from '../clients/api/create-api.js';
 import { modelClock } from '../clients/api/model-clock.js';
 import { postgresRegistry } from '../clients/api/registry.js';
 import { LifecycleCommands } from '../clients/client/lifecycle-commands.js';
+import { reconcileFromRegistry } from '../schedules/reconcile.js';
 import { refuseOpenBind } from './bind.js';
 import { runProcess, sayReady } from './process.js';
 import { openStores } from './stores.js';
@@ -20,8 +21,17 @@ await runProcess('api', async (config) => {
   const commands = new LifecycleCommands({ client, clockOf: async (model) => (await modelClock(registry, model)).clock });
   let port = config.apiPort;
   const hosts = () => [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, ...config.apiHosts];
+  const schedulesChanged = async () => void (await reconcileFromRegistry(client.schedule, registry));
   const log = (line: string) => void process.stderr.write(`${line}\n`);
-  const api = createApi({ registry, commands, objects, token: config.token ?? (await ensureToken(config.home)), hosts, log });
+  const api = createApi({
+    registry,
+    commands,
+    objects,
+    token: config.token ?? (await ensureToken(config.home)),
+    hosts,
+    schedulesChanged,
+    log,
+  });
   let stopped: () => void = () => undefined;
   const stopping = new Promise<void>((resolve) => {
     stopped = resolve;
