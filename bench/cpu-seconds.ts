@@ -16,7 +16,7 @@ export function treeCpuSeconds(roots: readonly number[]): number | null {
     .flatMap((name) => readUsage(Number(name)) ?? []);
   const members = new Set(roots);
   // Parents may have higher numbers than their children: look until nothing is added.
-  for (let size = -1; size !== members.size; ) {
+  for (let size = -1; size !== members.size;) {
     size = members.size;
     for (const { pid, parent } of all) if (members.has(parent)) members.add(pid);
   }

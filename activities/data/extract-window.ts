@@ -34,7 +34,7 @@ export async function extractWindow(
   const path = join(folder, 'window.parquet');
   const rows = await session.copy(
     `SELECT * FROM source_rows WHERE ${event} IS NULL OR (${event} >= ${timestamp(fromMs)} AND ${event} < ${timestamp(asOfMs)})
-     ORDER BY ${event}, ${columns.map(({ name }) => identifier(name)).join(', ')}`,
+     ORDER BY ${await sortKeys(event, columns, session)}`,
     path,
   );
   if (rows === 0) throw await emptyWindow(definition, { fromMs, asOfMs }, session);
@@ -47,6 +47,12 @@ export async function extractWindow(
           .update(canonicalJson([object.digest, outcomes.digest]))
           .digest('hex')}`;
   return { digest, object, rows, columns, fromMs, toMs: asOfMs, ...(outcomes === undefined ? {} : { outcomes }) };
+}
+
+/** Every column decides only where times repeat: as keys they would cost more than the rest of the extraction. */
+async function sortKeys(event: string, columns: readonly { name: string }[], session: TableSession): Promise<string> {
+  const [found] = await session.rows(`SELECT count(*) - count(DISTINCT ${event}) AS repeated FROM source_rows`);
+  return Number(found?.['repeated'] ?? 0) === 0 ? event : [event, ...columns.map(({ name }) => identifier(name))].join(', ');
 }
 
 function requireEventTime(definition: ModelDefinition, columns: readonly { name: string; type: string }[]): void {

@@ -3,7 +3,7 @@ import type { FeatureSet } from '../../contracts/activities.js';
 import { PerennialError } from '../../domain/errors.js';
 import type { ModelDefinition } from '../../domain/model-definition.js';
 import type { TableSession } from '../ports.js';
-import { type DataDeps, identifier, openTable, parquetType } from './data-deps.js';
+import { type DataDeps, identifier, openTable, parquetType, timestamp } from './data-deps.js';
 
 /** The parts of a split: `train` and `holdout` of all rows, `fit` and `validation` of `train`. */
 export type Split = { readonly train: FeatureSet; readonly holdout: FeatureSet; readonly fit: FeatureSet; readonly validation: FeatureSet };
@@ -16,7 +16,7 @@ export async function splitFeatures(
 ): Promise<Split> {
   const table = await openTable(deps, folder, features.object);
   const event = identifier(definition.eventTime);
-  const { columns } = await session.numbers(`SELECT CAST(epoch_ms(${event}) AS DOUBLE) FROM ${table} ORDER BY ${event}`);
+  const { columns } = await session.numbers(`SELECT CAST(epoch_ms(${event}) AS DOUBLE) FROM ${table}`);
   const times = columns[0]!.values;
   const { trainShare } = definition.split;
   const all = { start: 0, end: times.length };
@@ -33,9 +33,9 @@ export async function splitFeatures(
     const path = join(folder, `${name}.parquet`);
     const fromMs = times[part.start]!;
     const toMs = times[part.end - 1]! + 1;
-    // A half-open range of times keeps the order of the file, and with it the bytes.
+    // A half-open range of times keeps the order of the file, which is by time, and with it the bytes.
     const rows = await session.copy(
-      `SELECT * FROM ${table} WHERE epoch_ms(${event}) >= ${fromMs} AND epoch_ms(${event}) < ${toMs} ORDER BY ${event}`,
+      `SELECT * FROM ${table} WHERE ${event} >= ${timestamp(fromMs)} AND ${event} < ${timestamp(toMs)}`,
       path,
     );
     return { ...features, object: await deps.objects.putFile(path, parquetType), rows, fromMs, toMs };

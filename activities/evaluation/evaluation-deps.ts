@@ -23,9 +23,10 @@ export async function readFeatures(
 ): Promise<FeatureRows> {
   const table = await openTable(deps, folder, features.object);
   const columns = features.features.map((name) => `CAST(${identifier(name)} AS FLOAT)`).join(', ');
+  // In the order of the file, which is by time.
   const { rows, columns: numbers } = await session.numbers(
     `SELECT CAST(epoch_ms(${identifier(eventTime)}) AS DOUBLE), CAST(${identifier(features.target)} AS DOUBLE), ${columns}
-     FROM ${table} ORDER BY ${identifier(eventTime)}${limit === undefined ? '' : ` LIMIT ${limit}`}`,
+     FROM ${table}${limit === undefined ? '' : ` LIMIT ${limit}`}`,
   );
   const width = features.features.length;
   const matrix = new Float32Array(rows * width);

@@ -34,9 +34,7 @@ export async function measureMany(stack: BenchStack, { models }: { models: numbe
     const ends = runs.flatMap((run) => ('result' in run ? [run] : []));
     const failed = runs.filter((run) => !('result' in run) || run.result.outcome === 'failed');
     for (const run of failed) process.stderr.write(`  ${'result' in run ? run.result.reason : run.failure}\n`);
-    const unexpected = runs.filter(
-      (run, i) => !('result' in run) || run.result.outcome !== (isRefused(i) ? 'gateRefused' : 'promoted'),
-    );
+    const unexpected = runs.filter((run, i) => !('result' in run) || run.result.outcome !== (isRefused(i) ? 'gateRefused' : 'promoted'));
     const all = `${models} lifecycles at once`;
     return [
       { name: `${all}: wall`, value: seconds, unit: 's' },
