@@ -1,2 +1,2 @@
-/** Where model time comes from (design.md, "Two clocks"): the wall, or a row that only a driver moves forward. */
+/** Where model time comes from (docs/architecture.md, "Two clocks"): the wall, or a row that only a driver moves forward. */
 export type ClockRef = { readonly kind: 'live' } | { readonly kind: 'driven'; readonly name: string };

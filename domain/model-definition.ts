@@ -76,7 +76,7 @@ export type ModelDefinition = {
     readonly name: string;
     readonly hyperparameters: Readonly<Record<string, HyperparameterValue>>;
     readonly seed: number;
-    /** Train the winner again on the whole window with the same settings (design.md, idea 3). */
+    /** Train the winner again on the whole window with the same settings (a forecast must know the newest days). */
     readonly refit: boolean;
     /** A trainer that says nothing for this long is taken as hung. */
     readonly silenceLimitMs: number;

@@ -5,7 +5,7 @@ import { judgeGate } from './gate-judgement.js';
 import type { GateEvidence, GateResult } from './gates.js';
 import type { Policy } from './policy.js';
 
-/** The policy of a new environment. Nobody is an approver until somebody is named. */
+/** The policy of a new environment. Nobody is an approver until somebody is named. */
 export const defaultPolicy: Policy = {
   version: 1,
   minAccuracy: 0.9,

@@ -13,7 +13,7 @@ export type RiskEvidence = GateEvidence & {
 };
 
 /**
- * Risk of one candidate (R-097), which decides who must approve and how it is rolled out.
+ * Risk of one candidate, which decides who must approve and how it is rolled out.
  * High: a new architecture, or accuracy below the champion's by more than the policy's `highRiskRelativeDrop` on the
  * same rows. Low: accuracy, latency and (when switched on) improvement inside the policy. Limited: everything between,
  * and whenever a figure is missing. Never lower than the definition states. The reason tells every figure that raised it.

@@ -1,5 +1,3 @@
-import type { Risk } from './model-definition.js';
-
 export type RolloutPlanName = 'fast' | 'standard' | 'slow' | 'shadow-then-canary' | 'blue-green' | 'direct';
 
 /**
@@ -45,12 +43,4 @@ export type RolloutPlan = {
   readonly steps: readonly RolloutStep[];
   /** Least model time between the first live or shadowed request and 100%. */
   readonly soakMs: number;
-};
-
-/** What the choice of a plan looks at. */
-export type PlanChoice = {
-  readonly named: RolloutPlanName | undefined;
-  readonly risk: Risk;
-  readonly endpointKind: 'realtime' | 'batch';
-  readonly hasChampion: boolean;
 };

@@ -1,4 +1,5 @@
-import type { PlanChoice, RolloutPlan, RolloutPlanName, RolloutStep } from './rollout-plan.js';
+import type { Risk } from './model-definition.js';
+import type { RolloutPlan, RolloutPlanName, RolloutStep } from './rollout-plan.js';
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -35,7 +36,7 @@ const fastCanary: readonly RolloutStep[] = [
 ];
 
 /**
- * The named plans (requirements.md, R-113 to R-121 and Decisions). Intervals are the times of the profiles; deadlines
+ * The named plans. Intervals are the times of the profiles; deadlines
  * leave room for the labels that each `maxLoss` takes: an interval of paired errors is about +-22-30% after 24 hours,
  * +-13-17% after 72, +-8-11% after a week.
  *
@@ -80,15 +81,23 @@ export const rolloutPlans: Readonly<Record<RolloutPlanName, RolloutPlan>> = {
 /** Least soak of a high-risk candidate, whatever plan it takes. */
 export const highRiskSoakMs = day;
 
+/** What the choice of a plan looks at. */
+export type PlanChoice = {
+  readonly named: RolloutPlanName | undefined;
+  readonly risk: Risk;
+  readonly endpointKind: 'realtime' | 'batch';
+  readonly hasChampion: boolean;
+};
+
 /**
- * The plan of a rollout, by requirements.md, Decisions, "Strategy":
+ * The plan of a rollout, chosen in this order:
  * 1. nothing is live: `direct`, also when a plan is named, for there is nothing to compare with. Low and limited risk go
  *    live so by themselves; a high-risk first version takes every named approver's yes before (approval-rules.ts);
  * 2. high risk: shadow first, then canary, with 24 hours of soak at least. A named canary plan keeps its own times and
  *    gets the shadow step in front; `blue-green` and `direct` give way to `shadow-then-canary`;
  * 3. the plan that the definition names;
  * 4. batch endpoints: `shadow-then-canary`; real-time ones: canary, `fast` for low and `standard` for limited risk.
- *    R-132 would switch a low-risk model blue-green; R-223 lets no retrained model go straight to live, so it is
+ *    No retrained model goes straight to live, not even at low risk, so it is
  *    blue-green only when the definition names it.
  */
 export function choosePlan({ named, risk, endpointKind, hasChampion }: PlanChoice): RolloutPlan {

@@ -5,7 +5,7 @@ export type Stage = 'None' | 'Staging' | 'Production' | 'Archived';
 export type ApprovalStatus = 'pending' | 'approved' | 'rejected';
 export type Alias = 'champion' | 'challenger' | 'previous';
 
-/** What decides the next version number (requirements.md, Decisions, "Semantic version"). */
+/** What decides the next version number. */
 export type VersionShape = {
   readonly task: string;
   readonly trainer: string;

@@ -19,7 +19,7 @@ export function compareVersions(a: SemanticVersion, b: SemanticVersion): number 
 }
 
 /**
- * Version number of a new candidate (requirements.md, Decisions): MAJOR when the architecture (task, trainer) or the
+ * Version number of a new candidate: MAJOR when the architecture (task, trainer) or the
  * input schema changed, MINOR when features, hyperparameter space or code changed, PATCH for the same definition over
  * newer data; the first is 1.0.0. `previous` is the highest version registered so far, refused ones too, so that no
  * number is given twice.
@@ -46,7 +46,7 @@ export function versionBump(before: VersionShape, after: VersionShape): 'major' 
   return before.recipeDigest === after.recipeDigest ? 'patch' : 'minor';
 }
 
-/** Whether the kind of model changed: another task or another trainer. It makes a candidate high risk (R-097). */
+/** Whether the kind of model changed: another task or another trainer. It makes a candidate high risk. */
 export function architectureChanged(before: VersionShape, after: VersionShape): boolean {
   return before.task !== after.task || before.trainer !== after.trainer;
 }

@@ -25,7 +25,7 @@ const untilItIsBack = { initialInterval: second, backoffCoefficient: 2, maximumI
 /** Somebody waits for the answer of an update: a few quick tries, then the refusal says what is away. */
 const whileSomebodyWaits = { initialInterval: 200, backoffCoefficient: 2, maximumInterval: second, maximumAttempts: 4 };
 
-/** Loads from outside: 3 attempts, exponential waits of 4 to 10 s. */
+/** Loads from outside: 3 attempts, exponential waits of 4 to 10 s. */
 const fromOutside = { initialInterval: 4 * second, backoffCoefficient: 2, maximumInterval: 10 * second, maximumAttempts: 3 };
 
 /** Work on a worker that may die: tried again elsewhere, where it finds its job running or its checkpoint. */

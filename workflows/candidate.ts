@@ -77,7 +77,7 @@ export async function trainWinner(
   return { model, hyperparameters };
 }
 
-/** Step `refit`: the same settings on the whole window (design.md, idea 3), or the trained model itself. */
+/** Step `refit`: the same settings on the whole window, or the trained model itself. */
 export async function refitWinner(
   input: RetrainInput,
   definition: ModelDefinition,

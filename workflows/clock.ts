@@ -3,7 +3,7 @@ import type { ClockRef } from '../domain/clock.js';
 import { clocks, watches } from './activity-proxies.js';
 
 /**
- * Model time for a workflow (design.md, "Two clocks"). The only place that sleeps or reads the time: on a live clock a
+ * Model time for a workflow (docs/architecture.md, "Two clocks"). The only place that sleeps or reads the time: on a live clock a
  * wait is a durable timer, on a driven one a heartbeating activity on the clock's row.
  */
 export type ModelClock = {
