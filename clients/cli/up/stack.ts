@@ -44,7 +44,7 @@ export type StackEvents = {
 export async function startStack(world: World, { say, doing }: StackEvents): Promise<Stack> {
   const record = new ProcessRecord(world.record);
   record.refuseSecond();
-  doing('looking for what an earlier start left');
+  doing('stopping what an earlier start may have left');
   const leftovers = await record.stopLeftovers();
   if (leftovers.length > 0) say(`stopped what an earlier start left: ${leftovers.join(', ')}`);
   const ends: (() => Promise<void>)[] = [];

@@ -45,7 +45,8 @@ export class RolloutScene {
     const { rollout } = this.#seen;
     const table = rollout === null ? [] : rolloutLines({ ...this.#seen, rollout }, this.#canvas());
     return {
-      lines: ['', ...table, '', ...(replay?.lines ?? [])],
+      // The table is longer than a small terminal; what is cut off is its end.
+      lines: [...(replay?.lines ?? []), '', ...table],
       plain: `${replay?.plain ?? mark}${rollout === null ? '' : `  ${this.#short()}`}`,
     };
   }

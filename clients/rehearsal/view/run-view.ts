@@ -11,7 +11,7 @@ export class RunView {
   readonly #style: Style;
   readonly #trials: number;
   readonly #told = new Set<string>();
-  #seen: RunWatch = { kind: 'queued' };
+  #seen: RunWatch | null = null;
 
   /** @param trials how many the study of this model has */
   constructor({ style, trials }: { style: Style; trials: number }) {
@@ -31,7 +31,7 @@ export class RunView {
     return fresh.map((step) => this.#over(step));
   }
 
-  /** The step at work; null when it is that one and somebody else shows it. */
+  /** The step at work. */
   block(mark: string): LiveBlock {
     const line = `${mark} ${this.#now()}`;
     return { lines: [line], plain: line };
@@ -52,6 +52,7 @@ export class RunView {
 
   #now(): string {
     const seen = this.#seen;
+    if (seen === null) return 'looking how it stands';
     if (seen.kind === 'queued') return 'it waits behind another run';
     if (seen.kind === 'noWorker') return 'no worker answers; it goes on when one is back';
     const step = seen.progress.steps.at(-1);
