@@ -40,7 +40,7 @@ const features = (name: string): FeatureSet => ({
   fromMs: 0,
   toMs: 100 * hourMs,
 });
-export const packageRef: PackageRef = { digest: 'sha256:package', files: [{ path: 'model.onnx', digest: 'sha256:onnx', bytes: 1 }] };
+const packageRef: PackageRef = { digest: 'sha256:package', files: [{ path: 'model.onnx', digest: 'sha256:onnx', bytes: 1 }] };
 
 /** A small, valid definition for workflow tests; nothing in it is read by faked activities. */
 export const tinyDefinition: ModelDefinition = {

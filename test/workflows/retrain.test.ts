@@ -3,6 +3,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { describe, expect, test } from 'vitest';
 import { decideUpdate, lifecycleStatusQuery, type RetrainRequest, retrainUpdate, approveSignal } from '../../contracts/lifecycle.js';
 import { progressQuery, type RunResult } from '../../contracts/retrain.js';
+import { defaultPolicy } from '../../domain/policy-rules.js';
 import { type AllActivities, type FakeWorld, hourMs, look, tinyDefinition } from './fake-activities.js';
 import { until } from './waiting.js';
 import { timeSkippingStage } from './world.js';
@@ -26,6 +27,12 @@ async function withRun(
 
 /** Until somebody was asked. */
 const atApproval = (world: FakeWorld) => until(async () => world.callsOf('requestApproval').length === 1);
+/** Ends a run that waits for people. (A run that is terminated while its worker has a task leaves the server's time standing still.) */
+async function refuse(lifecycle: WorkflowHandle, run: WorkflowHandle): Promise<void> {
+  await lifecycle.executeUpdate(decideUpdate, { args: [{ ...yes, decision: 'reject' }] });
+  await run.result();
+}
+
 const yes = { version: '1.0.1', decision: 'approve' as const, by: 'ann', reason: 'looks good' };
 
 describe('a run', () => {
@@ -63,7 +70,7 @@ describe('a run', () => {
   });
 
   test('trains the winner of the study on the training part, and refits it on all rows', async () => {
-    await withRun({}, async ({ world, run }) => {
+    await withRun({}, async ({ world, lifecycle, run }) => {
       await atApproval(world);
       const [train, refit] = world.callsOf('trainModel');
       // The third trial is the best one of the fakes: 0.15 - 2 / 100.
@@ -75,7 +82,7 @@ describe('a run', () => {
         [expect.any(Number), expect.any(Number)],
         [2, expect.any(Number)],
       ]);
-      await run.terminate();
+      await refuse(lifecycle, run);
     });
   });
 
@@ -86,7 +93,7 @@ describe('a run', () => {
       {
         beginRun: async () => ({
           published,
-          policy: (await import('../../domain/policy-rules.js')).defaultPolicy,
+          policy: defaultPolicy,
           architectureChanged: false,
           champion: null,
         }),
@@ -211,14 +218,81 @@ describe('a run', () => {
         reusedFrom: 'an-earlier-run',
       }),
     };
-    await withRun(reused, async ({ world, run }) => {
+    await withRun(reused, async ({ world, lifecycle, run }) => {
       await atApproval(world);
       const { steps } = await run.query(progressQuery);
       expect(steps.find((step) => step.step === 'features')).toMatchObject({
         status: 'reused',
         detail: expect.stringContaining('an-earlier-run'),
       });
-      await run.terminate();
+      await refuse(lifecycle, run);
+    });
+  });
+
+  test('hears a decision that came in the moment it asked', async () => {
+    const fakes = stage.use();
+    const lifecycle = await stage.lifecycle(fakes);
+    const ask = fakes.activities.requestApproval;
+    fakes.activities.requestApproval = async (input) => {
+      const answer = await ask(input);
+      await lifecycle.executeUpdate(decideUpdate, { args: [{ ...yes, decision: 'reject', reason: 'quick' }] });
+      return answer;
+    };
+    const started = await lifecycle.executeUpdate(retrainUpdate, { args: [{ by: 'tester', reason: 'a test' }] });
+    if (started.kind !== 'started') throw new Error(JSON.stringify(started));
+    expect(await stage.environment.client.workflow.getHandle(started.workflowId).result()).toMatchObject({
+      outcome: 'rejected',
+      reason: 'ann: quick',
+    });
+    expect(fakes.callsOf('settleApproval')).toHaveLength(0);
+  });
+
+  test('of a definition without tuning and refit skips both, and serves the evaluated file itself', async () => {
+    const { tuning: _, ...untuned } = tinyDefinition;
+    const definition = { ...untuned, trainer: { ...tinyDefinition.trainer, refit: false } };
+    const overrides: Partial<AllActivities> = {
+      beginRun: async () => ({
+        published: { digest: 'sha256:plain', definition },
+        policy: defaultPolicy,
+        architectureChanged: false,
+        champion: null,
+      }),
+    };
+    await withRun(overrides, async ({ world, lifecycle, run }) => {
+      await atApproval(world);
+      await lifecycle.executeUpdate(decideUpdate, { args: [{ ...yes, decision: 'reject' }] });
+      const { steps } = (await run.result()) as RunResult;
+      expect(steps.filter((step) => step.status === 'skipped').map((step) => step.step)).toEqual(['tune', 'refit']);
+      expect(world.callsOf('trainModel')).toMatchObject([{ purpose: 'train', hyperparameters: { num_leaves: 31 } }]);
+      expect(world.callsOf('registerVersion')).toMatchObject([{ trainedToMs: 100 * hourMs, refused: null }]);
+      expect(world.callsOf('requestApproval')).toMatchObject([{ firstVersion: true, plan: { name: 'direct' } }]);
+    });
+  });
+
+  test('that is cancelled while people are asked ends failed, with that reason', async () => {
+    await withRun({}, async ({ world, run }) => {
+      await atApproval(world);
+      await run.cancel();
+      await expect(run.result()).rejects.toThrow();
+      expect(world.callsOf('endRun')).toMatchObject([{ outcome: 'failed', reason: 'cancelled', version: '1.0.1' }]);
+    });
+  });
+
+  test('asks its source three times, with waits of 4 to 10 seconds, and then gives up', async () => {
+    const at: number[] = [];
+    const away: Partial<AllActivities> = {
+      extractWindow: async () => {
+        at.push(await stage.environment.currentTimeMs());
+        throw ApplicationFailure.create({ message: 'the source does not answer', type: 'Unavailable' });
+      },
+    };
+    await withRun(away, async ({ world, run }) => {
+      await expect(run.result()).rejects.toThrow();
+      expect(at).toHaveLength(3);
+      const [first = 0, second = 0, third = 0] = at;
+      expect(second - first).toBeGreaterThanOrEqual(4_000);
+      expect(third - second).toBeGreaterThanOrEqual(8_000);
+      expect(world.callsOf('endRun')).toMatchObject([{ outcome: 'failed', reason: 'the source does not answer' }]);
     });
   });
 });
