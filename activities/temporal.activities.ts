@@ -19,7 +19,10 @@ export function createTemporalActivities({ client }: { client: Client }): Tempor
     async awaitRun({ workflowId }) {
       const beats = setInterval(() => heartbeat(), 1_000);
       try {
-        const result = (await Promise.race([client.withAbortSignal(cancellationSignal(), () => client.workflow.getHandle(workflowId).result()), cancelled()])) as RunResult;
+        const result = (await Promise.race([
+          client.withAbortSignal(cancellationSignal(), () => client.workflow.getHandle(workflowId).result()),
+          cancelled(),
+        ])) as RunResult;
         return { outcome: result.outcome, reason: result.reason };
       } catch (error) {
         if (error instanceof WorkflowFailedError) return { outcome: 'failed' as const, reason: error.cause?.message ?? error.message };
@@ -34,7 +37,8 @@ export function createTemporalActivities({ client }: { client: Client }): Tempor
       try {
         const { status } = await handle.describe();
         if (status.name === 'RUNNING') return { status: 'running' as const };
-        if (status.name === 'COMPLETED') return { status: 'completed' as const, result: (await handle.result()) as RunResult | RolloutResult };
+        if (status.name === 'COMPLETED')
+          return { status: 'completed' as const, result: (await handle.result()) as RunResult | RolloutResult };
         return { status: 'failed' as const };
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return { status: 'absent' as const };

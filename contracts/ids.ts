@@ -9,7 +9,3 @@ export const workflowIds = {
 
 /** The schedule of a model: `schedule:<model>:<name>`. */
 export const scheduleId = (model: string, name: string) => `schedule:${model}:${name}`;
-
-/** `models:/<name>@<alias>` or `models:/<name>/<version>`. */
-export const modelUri = (model: string, at: { alias: string } | { version: string }) =>
-  'alias' in at ? `models:/${model}@${at.alias}` : `models:/${model}/${at.version}`;

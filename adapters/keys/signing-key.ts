@@ -35,11 +35,15 @@ async function publish(path: string, publicKeyPem: string): Promise<void> {
     await writeFile(unfinished, publicKeyPem, { mode: 0o644 });
     await rename(unfinished, path);
   } catch (cause) {
-    throw new PerennialError('Unavailable', `The public key cannot be written to ${path}: ${(cause as Error).message}. Let this user write there.`, {
-      cause,
-      retryable: false,
-      details: { path },
-    });
+    throw new PerennialError(
+      'Unavailable',
+      `The public key cannot be written to ${path}: ${(cause as Error).message}. Let this user write there.`,
+      {
+        cause,
+        retryable: false,
+        details: { path },
+      },
+    );
   } finally {
     await rm(unfinished, { force: true });
   }

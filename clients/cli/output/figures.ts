@@ -1,4 +1,4 @@
-import { formatDuration, formatMetricFigure, formatPercent, formatTime } from '../../../domain/format.js';
+import { formatDuration, formatMetricFigure } from '../../../domain/format.js';
 import type { MetricValue } from '../../../domain/metrics.js';
 import type { RunOutcome } from '../../../domain/outcome.js';
 import type { Style } from './style.js';
@@ -7,14 +7,9 @@ import type { Style } from './style.js';
 export const ago = (thenMs: number, nowMs = Date.now()): string =>
   nowMs - thenMs < 1_000 ? 'just now' : `${formatDuration(Math.floor((nowMs - thenMs) / 1000) * 1000)} ago`;
 
-/** A moment, or a dash when there is none. */
-export const timeOrDash = (timeMs: number | null | undefined): string => (timeMs == null ? '-' : formatTime(timeMs));
-
 /** The headline figures of a version in one cell: `mape 13.2%, wape 9.1%`. */
 export const metricCell = (metrics: readonly MetricValue[]): string =>
   metrics.length === 0 ? '-' : metrics.map((metric) => `${metric.name} ${formatMetricFigure(metric.kind, metric.value)}`).join(', ');
-
-export const shareText = (fraction: number): string => formatPercent(fraction);
 
 /** An outcome in its colour: green for what went live, red for a failure, yellow for a result that is not the wished one. */
 export function outcomeText(outcome: RunOutcome | 'running' | null, style: Style): string {
