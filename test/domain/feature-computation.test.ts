@@ -70,14 +70,16 @@ describe('features', () => {
     const all = Array.from({ length: 9_000 }, (_, slot) => ({ timeMs: slot * hour, value: random() * 1e6 })).filter(() => random() > 0.02);
     const rows = all.slice(4_000);
     const windowStart = rows[0]!.timeMs - lookbackMs(features);
-    const table = { timesMs: rows.map((r) => r.timeMs), columns: { temp: rows.map(() => 0.25), holiday: rows.map(() => 0) } };
+    const temps = rows.map(() => random());
+    // One column as DuckDB gives it, one as plain values.
+    const table = { timesMs: rows.map((r) => r.timeMs), columns: { temp: Float64Array.from(temps), holiday: rows.map(() => 0) } };
     const trained = featureMatrix(features, table, outcomeHistory(all.filter((o) => o.timeMs >= windowStart)));
 
     const fill = compileFeatures(features);
     const served = new Float32Array(trained.length);
     const history = outcomeHistory(all.slice(0, 4_000));
     rows.forEach((row, i) => {
-      fill({ timeMs: row.timeMs, inputs: { temp: 0.25, holiday: 0 } }, served, i * features.length, history);
+      fill({ timeMs: row.timeMs, inputs: { temp: temps[i], holiday: 0 } }, served, i * features.length, history);
       history.append(row);
     });
     expect(Buffer.from(served.buffer).equals(Buffer.from(trained.buffer))).toBe(true);
