@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../tools/ports.mjs';
 import { isRunning } from '../../tools/processes.mjs';
 import { placesFor } from '../../tools/places.mjs';
@@ -35,7 +35,6 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const { child } of running) child.kill('SIGKILL');
   const { parts } = recorded();
   for (const { pid } of Object.values(parts)) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
   await Promise.allSettled([stopPostgres({ folder: join(home, 'postgres') }), stopTemporal({ folder: join(home, 'temporal') })]);
@@ -62,14 +61,19 @@ const recorded = (): { parts: Record<string, { pid: number }> } => {
 };
 const rehearsal = () =>
   JSON.parse(readFileSync(join(home, 'rehearsal.json'), 'utf8')) as { first: string; requests: number; failed: number };
+/** Waits until a run has said something; fails at once when it ended without. */
 const seen = async (run: Run, text: string) => {
-  await expect
-    .poll(() => (run.child.exitCode === null ? run.text() : `${run.text()}\nended with ${run.child.exitCode}`), {
-      timeout: storyMs,
-      interval: 200,
-    })
-    .toContain(text);
+  const said = () => run.text().includes(text);
+  await expect.poll(() => said() || run.child.exitCode !== null, { timeout: storyMs, interval: 200 }).toBe(true);
+  if (!said()) throw new Error(`it ended with ${run.child.exitCode} before it said "${text}":\n${run.text()}`);
 };
+
+afterEach(async () => {
+  for (const { child, ended } of running.splice(0)) {
+    child.kill('SIGKILL');
+    await ended;
+  }
+});
 
 describe('the rehearsal', () => {
   it(
