@@ -18,10 +18,10 @@ import { twoNumbers } from '../gateway/support/stage.js';
 import { tinyDefinition } from '../workflows/fake-activities.js';
 import type { Stack } from './stack.js';
 
-export const startMs = Date.parse('2011-10-01T00:00:00Z');
+const startMs = Date.parse('2011-10-01T00:00:00Z');
 
 /** A model of two numbers whose answer is a + 10 b (fixture `linear`); low risk, so that policy approves. */
-export function toyDefinition(name: string): ModelDefinition {
+function toyDefinition(name: string, maxP95Ms: number): ModelDefinition {
   return defineModel({
     ...tinyDefinition,
     name,
@@ -42,14 +42,14 @@ export function toyDefinition(name: string): ModelDefinition {
     serving: { endpointKind: 'realtime', request: twoNumbers.request, output: twoNumbers.output, subject: ['hour'] },
     rollout: {
       plan: 'fast',
-      limits: { ...tinyDefinition.rollout.limits, maxP95Ms: 15, latencyRatioFloorMs: 15, minRequests: 20, minPairs: 6 },
+      limits: { ...tinyDefinition.rollout.limits, maxP95Ms, latencyRatioFloorMs: maxP95Ms, minRequests: 20, minPairs: 6 },
     },
   });
 }
 
 /** Publishes the definition and sets its driven clock to `startMs`. */
-export async function publishToy(stack: Stack, name: string): Promise<ModelDefinition> {
-  const definition = toyDefinition(name);
+export async function publishToy(stack: Stack, name: string, { maxP95Ms }: { maxP95Ms: number }): Promise<ModelDefinition> {
+  const definition = toyDefinition(name, maxP95Ms);
   await publishDefinitions(stack.database.db, { definitions: [definition], by: 'e2e', reason: 'a test' });
   await createDrivenClock(stack.database.db, { name, nowMs: startMs });
   return definition;
