@@ -92,7 +92,9 @@ async function up({ context, options, screen, style }: Up): Promise<{ code: numb
 }
 
 async function beginAnew(world: World, screen: Screen): Promise<void> {
+  events(screen).doing('putting the old world aside');
   const archive = await archiveWorld(world);
+  events(screen).doing(null);
   if (archive !== null) screen.say(`the old world lies in ${archive} (remove it when nobody needs it)`);
 }
 
