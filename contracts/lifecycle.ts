@@ -61,6 +61,8 @@ type ActiveRollout = {
   readonly promotionId: string;
   readonly workflowId: string;
   readonly run: string | null;
+  /** Who took it back and why, while it ends. */
+  readonly takenBack?: string;
 };
 
 /** The whole state of `modelLifecycle`, plain JSON; it goes along at continue-as-new. `stateVersion` guards the upgrade function. */

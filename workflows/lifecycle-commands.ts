@@ -15,6 +15,7 @@ export async function rollBack(model: string, state: MutableState, { by, reason,
     const { version, champion, promotionId } = running;
     try {
       await promptly.takeBack({ model, version, champion, promotionId, reason, by, investigate: true });
+      if (state.rollout?.promotionId === promotionId) state.rollout = { ...state.rollout, takenBack: `taken back by ${by}: ${reason}` };
       await getExternalWorkflowHandle(running.workflowId).cancel();
       return {
         accepted: true,

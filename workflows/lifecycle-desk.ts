@@ -86,7 +86,9 @@ export class LifecycleDesk {
     if (closed === null || closed.promotionId !== result.promotionId) return;
     this.state.rollout = null;
     const run = closed.run;
-    if (run !== null) this.tasks.push(() => this.#tellRun(run, result));
+    // The rollout itself only knows that it was cancelled.
+    const told = closed.takenBack === undefined ? result : { ...result, reason: closed.takenBack };
+    if (run !== null) this.tasks.push(() => this.#tellRun(run, told));
   }
 
   /** The version's run goes on (or ends) by what was decided. */
