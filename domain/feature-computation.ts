@@ -56,7 +56,7 @@ export function featureMatrix(
     }
     return { name, values };
   });
-  // A typed array holds numbers alone, which are their own feature: copied, column by column, ten times as fast as row by row.
+  // A typed array holds numbers alone, which are their own feature: copied column by column, which spares a look-up a value.
   const copied = definitions.map((feature) => (feature.kind === 'input' ? numbersOf(table.columns[feature.column]) : null));
   copied.forEach((values, at) => {
     if (values !== null) for (let i = 0; i < rows; i++) out[i * width + at] = values[i]!;
