@@ -22,6 +22,7 @@ else await measure();
 
 async function measure(): Promise<void> {
   const stack = await BenchStack.open();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stack.close().finally(() => process.exit(130)));
   const figures: Figure[] = [];
   const say = (line: string) => process.stderr.write(`${line}\n`);
   const wanted = (part: string) => options.only === undefined || options.only === part;
