@@ -20,7 +20,8 @@ export const build = {
   megabytes: 60,
   isWanted: ({ need }) => need.has('build'),
   digest: ({ places }) => sourceDigest(places.root),
-  isThere: ({ places }) => existsSync(buildFolder(places)),
+  // The whole folder is moved into place at the end; one that something else began is none.
+  isThere: ({ places }) => existsSync(join(buildFolder(places), 'package.json')),
   async make({ places, say, detail, run }) {
     const folder = buildFolder(places);
     const unfinished = `${folder}.new`;
