@@ -13,7 +13,7 @@ import { cachedStep } from './step-cache.js';
 export type { DataDeps } from './data/data-deps.js';
 
 /** Raised by whoever changes what a step answers for the same inputs: earlier outputs are then made again. */
-const codeVersions = { extract: '1', check: '1', features: '1', split: '1' } as const;
+const codeVersions = { extract: '1', check: '1', features: '1', split: '2' } as const;
 
 /** Serving gets at least this many of the newest outcomes, also when its features look back less far. */
 const servedOutcomes = 10_000;
@@ -65,6 +65,7 @@ export function createDataActivities(deps: DataDeps): DataActivities {
         dataset: features.dataset?.digest,
         eventTime: definition.eventTime,
         split: definition.split,
+        forTuning: definition.tuning !== undefined,
       };
       return cachedStep(deps, { step: 'split', context: input, codeVersion: codeVersions.split, inputs }, () =>
         withScratch(deps, [], (scratch) => splitFeatures(deps, { definition, features }, scratch)),

@@ -48,10 +48,10 @@ export type DataActivities = {
   checkData(input: StepContext & { definition: ModelDefinition; dataset: DatasetRef; asOfMs: number }): Promise<Reusable<DataReport>>;
   /** Features of every row by `domain/feature-computation.ts`. Also stores the (checked) outcomes that serving needs for its lags. */
   buildFeatures(input: StepContext & { definition: ModelDefinition; dataset: DatasetRef }): Promise<Reusable<FeatureSet>>;
-  /** By time: the first `trainShare` of the rows, the rest held out; `fit`/`validation` is the training part split again the same way, for tuning. */
+  /** By time: the first `trainShare` of the rows, the rest held out; `fit` and `validation` are the training part split again the same way, where the definition asks for tuning. */
   splitFeatures(
     input: StepContext & { definition: ModelDefinition; features: FeatureSet },
-  ): Promise<Reusable<{ train: FeatureSet; holdout: FeatureSet; fit: FeatureSet; validation: FeatureSet }>>;
+  ): Promise<Reusable<{ train: FeatureSet; holdout: FeatureSet; fit?: FeatureSet; validation?: FeatureSet }>>;
 };
 
 export type TrainInput = StepContext & {

@@ -1,4 +1,4 @@
-import { executeChild, ParentClosePolicy, ChildWorkflowCancellationType } from '@temporalio/workflow';
+import { ApplicationFailure, executeChild, ParentClosePolicy, ChildWorkflowCancellationType } from '@temporalio/workflow';
 import type { EvaluationReport, FeatureSet, RunPlan, StepContext, TrainedModel } from '../contracts/activities.js';
 import type { DatasetRef } from '../contracts/artifacts.js';
 import { workflowIds } from '../contracts/ids.js';
@@ -19,8 +19,8 @@ export type Data = {
   readonly all: FeatureSet;
   readonly train: FeatureSet;
   readonly holdout: FeatureSet;
-  readonly fit: FeatureSet;
-  readonly validation: FeatureSet;
+  readonly fit?: FeatureSet;
+  readonly validation?: FeatureSet;
 };
 
 /** Steps `extract` to `split`: from the source to the tables that training and evaluation read. */
@@ -54,7 +54,8 @@ export async function prepareData(input: RetrainInput, definition: ModelDefiniti
       reusedFrom: value.reusedFrom,
     };
   });
-  return { dataset, all, train: parts.train, holdout: parts.holdout, fit: parts.fit, validation: parts.validation };
+  const { train, holdout, fit, validation } = parts;
+  return { dataset, all, train, holdout, ...(fit === undefined || validation === undefined ? {} : { fit, validation }) };
 }
 
 /** Steps `tune` and `train`: the winner of the study, trained on the training part. */
@@ -139,6 +140,9 @@ function study(
   definition: ModelDefinition & { tuning: NonNullable<ModelDefinition['tuning']> },
   { tables, log }: { tables: Data; log: StepLog },
 ): Promise<Readonly<Record<string, HyperparameterValue>>> {
+  const { fit, validation } = tables;
+  if (fit === undefined || validation === undefined)
+    throw ApplicationFailure.nonRetryable(`the split of ${input.model} left nothing to tune on`, 'DataInvalid');
   return log.step('tune', async () => {
     const result = await executeChild<typeof tune>('tune', {
       workflowId: workflowIds.tune(input.model, input.run),
@@ -157,10 +161,10 @@ function study(
           tuning: definition.tuning,
           trainer: definition.trainer,
           metrics: definition.metrics,
-          features: tables.fit.features,
-          target: tables.fit.target,
-          train: tables.fit.object,
-          validation: tables.validation.object,
+          features: fit.features,
+          target: fit.target,
+          train: fit.object,
+          validation: validation.object,
           useCache: input.useCache,
         },
       ],

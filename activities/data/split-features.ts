@@ -5,8 +5,13 @@ import type { ModelDefinition } from '../../domain/model-definition.js';
 import type { TableSession } from '../ports.js';
 import { type DataDeps, identifier, openTable, parquetType, timestamp } from './data-deps.js';
 
-/** The parts of a split: `train` and `holdout` of all rows, `fit` and `validation` of `train`. */
-export type Split = { readonly train: FeatureSet; readonly holdout: FeatureSet; readonly fit: FeatureSet; readonly validation: FeatureSet };
+/** The parts of a split: `train` and `holdout` of all rows; for tuning, `fit` and `validation` of `train`. */
+export type Split = {
+  readonly train: FeatureSet;
+  readonly holdout: FeatureSet;
+  readonly fit?: FeatureSet;
+  readonly validation?: FeatureSet;
+};
 
 /** Splits by event time, never shuffled: the last `1 - trainShare` is held out. Rows of one time stay on one side. */
 export async function splitFeatures(
@@ -43,8 +48,8 @@ export async function splitFeatures(
   return {
     train: await store('train', train),
     holdout: await store('holdout', holdout),
-    fit: await store('fit', fit),
-    validation: await store('validation', validation),
+    // Nothing else reads them, and at many rows writing them is dear.
+    ...(definition.tuning === undefined ? {} : { fit: await store('fit', fit), validation: await store('validation', validation) }),
   };
 }
 

@@ -202,6 +202,14 @@ describe('checkData', () => {
   });
 });
 
+const tuning = {
+  sampler: 'random',
+  trials: 2,
+  parallelism: 1,
+  objective: 'mape',
+  space: { num_leaves: { kind: 'int', low: 7, high: 31 } },
+} as const;
+
 describe('buildFeatures and splitFeatures', () => {
   const features = async () => activities.buildFeatures({ ...context, definition: rentals, dataset: await extract() });
 
@@ -244,12 +252,17 @@ describe('buildFeatures and splitFeatures', () => {
 
   it('split by time, in order, nothing shuffled and nothing lost', async () => {
     const built = await features();
-    const split = await activities.splitFeatures({ ...context, definition: rentals, features: built });
-    expect([split.train.rows, split.holdout.rows, split.fit.rows, split.validation.rows]).toEqual([192, 48, 153, 39]);
+    const tuned = { ...rentals, tuning };
+    const split = await activities.splitFeatures({ ...context, definition: tuned, features: built });
+    expect(await activities.splitFeatures({ ...context, definition: rentals, features: built })).toEqual({
+      train: split.train,
+      holdout: split.holdout,
+    });
+    expect([split.train.rows, split.holdout.rows, split.fit?.rows, split.validation?.rows]).toEqual([192, 48, 153, 39]);
     expect(split.train.toMs).toBeLessThanOrEqual(split.holdout.fromMs);
-    expect(split.fit.toMs).toBeLessThanOrEqual(split.validation.fromMs);
-    expect([split.train.fromMs, split.holdout.toMs, split.validation.toMs]).toEqual([built.fromMs, built.toMs, split.train.toMs]);
-    const again = await activities.splitFeatures({ ...context, useCache: false, definition: rentals, features: built });
+    expect(split.fit?.toMs).toBeLessThanOrEqual(split.validation?.fromMs ?? 0);
+    expect([split.train.fromMs, split.holdout.toMs, split.validation?.toMs]).toEqual([built.fromMs, built.toMs, split.train.toMs]);
+    const again = await activities.splitFeatures({ ...context, useCache: false, definition: tuned, features: built });
     expect(again).toEqual(split);
   });
 
