@@ -9,7 +9,7 @@ import type { World } from '../cli/up/world.js';
 import { rehearsalPlan, type RehearsalOptions } from './rehearsal-plan.js';
 import { RehearsalRecord, type RehearsalResult, type RunLine } from './rehearsal-record.js';
 import { tellEnding } from './story/ending.js';
-import type { Teller } from './story/teller.js';
+import { Interrupted, type Teller } from './story/teller.js';
 import { tellStory } from './story/tell-story.js';
 import type { Screen } from './view/screen.js';
 
@@ -37,6 +37,7 @@ export async function rehearse({ context, world, stack, options, screen, style, 
   }
   const client = await context.client();
   const teller: Teller = { context, world, stack, client, definition, options, record, screen, style, signal };
+  if (signal.aborted) throw new Interrupted();
   const kept = record.told.result;
   if (kept === null) {
     if (!record.begun) await refuseForeignWorld(teller);

@@ -13,6 +13,9 @@ import { openPostgres, openTemporal } from './servers.js';
 import { SupervisedProcess } from './supervised-process.js';
 import type { World } from './world.js';
 
+/** Kept for the gateway's gRPC. */
+const grpcPort = 8601;
+
 /** A running stack: where its parts are, and its end. */
 export type Stack = {
   readonly temporalAddress: string;
@@ -63,7 +66,14 @@ export async function startStack(world: World, { say, doing }: StackEvents): Pro
     doing('preparing the registry');
     const { person, lines } = await prepareRegistry(world, { databaseUrl: postgres.url, temporalAddress: temporal.address, definitions });
     for (const line of lines) say(line);
-    const gatewayPort = await choosePort({ what: 'the gateway', preferred: 8600, variable: 'PERENNIAL_GATEWAY_PORT', env: world.env, say });
+    const gatewayPort = await choosePort({
+      what: 'the gateway',
+      preferred: 8600,
+      variable: 'PERENNIAL_GATEWAY_PORT',
+      env: world.env,
+      say,
+      except: new Set([grpcPort]),
+    });
     const apiPort = await choosePort({
       what: 'the control API',
       preferred: 8500,

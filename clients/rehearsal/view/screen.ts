@@ -30,6 +30,8 @@ export class Screen {
   constructor({ stream, live = stream.isTTY === true }: ScreenOptions) {
     this.#stream = stream;
     this.#live = live;
+    // A terminal that was closed, a pipe that nobody reads: what is shown is lost, what runs is not.
+    stream.on('error', () => undefined);
     this.#timer = setInterval(() => this.#tick(), redrawMs);
     this.#timer.unref();
   }
