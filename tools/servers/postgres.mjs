@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -91,7 +91,7 @@ async function createCluster({ owner, data }) {
   const passwordFile = join(owner.folder, 'password');
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
   if (owner.uid !== undefined && owner.gid !== undefined) chownSync(passwordFile, owner.uid, owner.gid);
-  const made = spawnSync(
+  const made = await run(
     join(owner.native, 'bin', 'initdb'),
     [
       `--pgdata=${unfinished}`,
@@ -102,12 +102,25 @@ async function createCluster({ owner, data }) {
       '--locale=C',
       '--no-instructions',
     ],
-    { ...identityOf(owner), cwd: owner.folder, encoding: 'utf8', env: programEnvironment() },
+    { ...identityOf(owner), cwd: owner.folder, env: programEnvironment() },
   );
-  if (made.status !== 0) throw cannotStart(`initdb: ${lastLine(made.stderr) || made.error?.message}`, owner.folder, made.error);
+  if (made.error !== null) throw cannotStart(`initdb: ${lastLine(made.stderr) || made.error.message}`, owner.folder, made.error);
   // Weeks of model time are commits in a few minutes: fewer, larger checkpoints keep the disk quiet.
   writeFileSync(join(unfinished, 'postgresql.auto.conf'), 'max_wal_size = 2GB\nmax_connections = 200\njit = off\n');
   renameSync(unfinished, data);
+}
+
+/**
+ * Runs a program to its end without holding up this one, which tells a person meanwhile that it goes on.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {import('node:child_process').ExecFileOptions} options
+ * @returns {Promise<{error: Error | null, stderr: string}>}
+ */
+function run(command, args, options) {
+  return new Promise((resolve) => {
+    execFile(command, args, { ...options, encoding: 'utf8' }, (error, _stdout, stderr) => resolve({ error, stderr }));
+  });
 }
 
 /**
