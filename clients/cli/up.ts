@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { PerennialError } from '../../domain/errors.js';
-import { describeFailure, SetUpFailure } from '../../tools/failure.mjs';
+import { SetUpFailure } from '../../tools/failure.mjs';
 import { archiveWorld } from '../rehearsal/archive.js';
 import { rehearse } from '../rehearsal/rehearse.js';
 import type { RehearsalResult } from '../rehearsal/rehearsal-record.js';
@@ -134,7 +134,7 @@ function askedToStop() {
 /** A failure of set-up or of a server is one that a person can do something about: its message is enough. */
 function expected(error: unknown): unknown {
   if (!(error instanceof SetUpFailure)) return error;
-  return new PerennialError('Unavailable', describeFailure(error), { cause: error });
+  return new PerennialError('Unavailable', error.message, { cause: error });
 }
 
 function positiveOption(text: string): number {

@@ -4,6 +4,7 @@ import { readAnswer } from '../../clients/rehearsal/driver/callers.js';
 import { readQuestions, requestHalves, type Question } from '../../clients/rehearsal/driver/questions.js';
 import { RunningError } from '../../clients/rehearsal/driver/running-error.js';
 import type { DriverReport } from '../../clients/rehearsal/driver-messages.js';
+import { PerennialError } from '../../domain/errors.js';
 import definition from '../../models/demand-forecast.js';
 import { join } from 'node:path';
 import { testPlaces } from '../support/servers.js';
@@ -127,6 +128,20 @@ describe('the driver', () => {
     await drive(parts);
     expect(ended()).toMatchObject({ why: 'reached', requests: 9, failed: 9, errors: [] });
     expect(reports).toContainEqual({ kind: 'trouble', message: '3 of 3 requests failed: connect ECONNREFUSED' });
+  });
+
+  it('tells an outcome later that the gateway could not take in its hour, and one that is refused never again', async () => {
+    const { parts, done, ended } = world();
+    let tries = 0;
+    const label: Drive['feedback']['label'] = async (told) => {
+      tries += 1;
+      if (tries === 1) throw new PerennialError('Unavailable', 'the gateway is away');
+      if (told.value === 100) throw new PerennialError('Conflict', 'labelled otherwise already');
+      await parts.feedback.label(told);
+    };
+    await drive({ ...parts, feedback: { ...parts.feedback, label } });
+    expect(done.filter((line) => line.startsWith('label'))).toEqual(['label -1 50 by subject', 'label 0 200 id-0', 'label 3 400 id-3']);
+    expect(ended()).toMatchObject({ labels: 3 });
   });
 
   it('ends when told to, before the next hour', async () => {

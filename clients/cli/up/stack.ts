@@ -56,16 +56,6 @@ export async function startStack(world: World, { say, doing }: StackEvents): Pro
     await stopAll({ world, processes, ends, doing });
   };
   try {
-    doing('starting Temporal and Postgres');
-    const [temporal, postgres, definitions, token] = await together([
-      openTemporal(world, say).then(keepEnd(ends)),
-      openPostgres(world, say).then(keepEnd(ends)),
-      readCatalogue(world),
-      ensureToken(world.home),
-    ]);
-    doing('preparing the registry');
-    const { person, lines } = await prepareRegistry(world, { databaseUrl: postgres.url, temporalAddress: temporal.address, definitions });
-    for (const line of lines) say(line);
     const gatewayPort = await choosePort({
       what: 'the gateway',
       preferred: 8600,
@@ -82,6 +72,16 @@ export async function startStack(world: World, { say, doing }: StackEvents): Pro
       say,
       except: new Set([gatewayPort]),
     });
+    doing('starting Temporal and Postgres');
+    const [temporal, postgres, definitions, token] = await together([
+      openTemporal(world, say).then(keepEnd(ends)),
+      openPostgres(world, say).then(keepEnd(ends)),
+      readCatalogue(world),
+      ensureToken(world.home),
+    ]);
+    doing('preparing the registry');
+    const { person, lines } = await prepareRegistry(world, { databaseUrl: postgres.url, temporalAddress: temporal.address, definitions });
+    for (const line of lines) say(line);
     const addresses = {
       databaseUrl: postgres.url,
       temporalAddress: temporal.address,

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { PerennialError } from '../../../domain/errors.js';
 import type { ModelDefinition } from '../../../domain/model-definition.js';
 import type { DriverOrder, DriverReport, DriverTotals } from '../driver-messages.js';
 import type { Answers, Callers } from './callers.js';
-import type { GatewayFeedback } from './gateway-feedback.js';
+import type { GatewayFeedback, HourLabel } from './gateway-feedback.js';
 import type { ModelTime } from './model-time.js';
 import { Pace } from './pace.js';
 import { type Question, requestHalves } from './questions.js';
@@ -39,14 +40,23 @@ export async function drive(drive: Drive): Promise<void> {
   let nowMs = await time.now();
   report({ kind: 'began', fromMs: nowMs, untilMs, ...expected(questions, { fromMs: nowMs, untilMs }) });
 
+  // What the gateway could not take stays due: an outcome that is never told would be missing from every lag after it.
+  const due: HourLabel[] = [];
   const labelOver = async () => {
     const timeMs = nowMs - hourMs - order.labelDelayMs;
     const over = questions.get(timeMs);
-    if (over === undefined) return;
-    await feedback.label({ timeMs, value: over.actual, predictionId: ids.get(timeMs) ?? null });
+    if (over !== undefined) due.push({ timeMs, value: over.actual, predictionId: ids.get(timeMs) ?? null });
     ids.delete(timeMs);
-    errors.labelled(timeMs, over.actual);
-    counts.labels += 1;
+    for (let label = due.shift(); label !== undefined; label = due.shift()) {
+      try {
+        await feedback.label(label);
+      } catch (error) {
+        if (error instanceof PerennialError && error.type === 'Unavailable') due.unshift(label);
+        throw error;
+      }
+      errors.labelled(label.timeMs, label.value);
+      counts.labels += 1;
+    }
   };
 
   for (;;) {
