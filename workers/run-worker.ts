@@ -26,7 +26,8 @@ export async function openWorker(config: Config, options: QueueOptions): Promise
     maxConcurrentActivityTaskExecutions: options.slots,
     // Cancellation reaches an activity through its heartbeats: at most this late.
     maxHeartbeatThrottleInterval: '1 second',
-    shutdownGraceTime: '10 seconds',
+    // What works gets time to hand back; what only watches is picked up by the next worker from where it stands.
+    shutdownGraceTime: options.workflows ? '1 second' : '10 seconds',
     plugins: [plugin],
     ...(options.workflows
       ? {
