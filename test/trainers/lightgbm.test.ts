@@ -91,7 +91,8 @@ describe.each([
     const spec = await jobSpec(world, {
       hyperparameters: { objective: 'poisson', n_estimators: 600, learning_rate: 0.02, num_leaves: 15, min_data_in_leaf: 5, ...sampling },
       channels: { train: await world.table(smallTable(1_500)) },
-      inputConfig: { features: ['x', 'z'], target: 'y', seed: 7, checkpointEverySeconds: 0.2 },
+      // On a fast machine all rounds take a tenth of a second: the first checkpoint must come well before.
+      inputConfig: { features: ['x', 'z'], target: 'y', seed: 7, checkpointEverySeconds: 0.02 },
     });
     const whole = await completed({ ...spec, name: `${key}-whole-a1`, checkpoint: `${key}-whole` });
     await world.compute.start({ ...spec, name: `${key}-a1`, checkpoint: key });

@@ -145,8 +145,9 @@ class _Follower:
 
     def _save(self, booster: Any, done: int) -> None:
         if self._job.checkpoint is not None:
-            self._saved = time.monotonic()
             self._job.checkpoint.save(done, booster.model_to_string(num_iteration=-1))
+            # From its end, so that saving never takes most of the time, however large the model grows.
+            self._saved = time.monotonic()
 
 
 class _Logger:
