@@ -8,7 +8,7 @@ export const entryPoints = Object.freeze([
   'workers/gpu.worker.ts',
   'workers/gateway.ts',
   'workers/api.ts',
-  'gateway/inference-thread.ts',
+  'gateway/models/inference-thread.ts',
   'clients/cli/main.ts',
   'clients/rehearsal/driver-main.ts',
 ]);

@@ -28,7 +28,7 @@ await runProcess('gateway', async (config) => {
       publicUrl: config.gatewayUrl,
       token: isLoopback(config.bind) ? null : config.token,
       folder: join(config.home, 'gateway'),
-      inferenceThread: fileURLToPath(new URL('../gateway/inference-thread.js', import.meta.url)),
+      inferenceThread: fileURLToPath(new URL('../gateway/models/inference-thread.js', import.meta.url)),
     }),
   });
   let stopped: () => void = () => undefined;

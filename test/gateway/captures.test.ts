@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Capture } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';
-import { CaptureBuffer } from '../../gateway/capture-buffer.js';
+import { CaptureBuffer } from '../../gateway/watching/capture-buffer.js';
 import { ask, get, pairs, post, until } from './support/requests.js';
 import { openStage } from './support/stage.js';
 

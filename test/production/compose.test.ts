@@ -103,7 +103,7 @@ describe('every process of ours', () => {
   test('that is asked for its health serves that path', () => {
     const pathOf = (name: string) =>
       /fetch\('http:\/\/127\.0\.0\.1:\d+([^']+)'/.exec(compose.services[name]?.healthcheck?.test.join(' ') ?? '')?.[1] ?? 'none';
-    const sources = { api: 'clients/api/create-api.ts', gateway: 'gateway/metadata.ts' };
+    const sources = { api: 'clients/api/create-api.ts', gateway: 'gateway/oip/metadata.ts' };
     for (const [name, source] of Object.entries(sources)) expect(readFileSync(join(root, source), 'utf8'), name).toContain(pathOf(name));
   });
 

@@ -1,0 +1,30 @@
+import { PerennialError } from '../../domain/errors.js';
+import { RequestError } from './request-error.js';
+
+/** An HTTP answer. `sent` is called when it is on its way. */
+export type Reply = {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly sent?: () => void;
+};
+
+/** An answer in JSON. */
+export function json(status: number, value: unknown): Reply {
+  return { status, contentType: 'application/json', body: JSON.stringify(value) };
+}
+
+/** Any error as one of the gateway's: what a store refuses is the request's fault, what is away is not. Other errors are `internal`. */
+export function requestErrorOf(error: unknown): RequestError {
+  if (error instanceof RequestError) return error;
+  if (error instanceof PerennialError) return new RequestError(error.type === 'Unavailable' ? 'notReady' : 'invalidRequest', error.message);
+  return new RequestError('internal', 'the gateway failed to answer; its log says why');
+}
+
+/** The error answer of the Open Inference Protocol. */
+export function errorReply(error: RequestError): Reply {
+  const reply = json(error.status, { error: error.message });
+  if (error.status === 401) return { ...reply, headers: { 'WWW-Authenticate': 'Bearer' } };
+  return error.status === 503 ? { ...reply, headers: { 'Retry-After': '1' } } : reply;
+}

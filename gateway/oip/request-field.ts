@@ -1,0 +1,47 @@
+import type { RequestField } from '../../domain/model-definition.js';
+import { kindOf, quote } from './oip-request.js';
+import { invalid } from '../http/request-error.js';
+
+const largestFp32 = 3.4028234663852886e38;
+const maxTextLength = 65_536;
+
+/** Values of one field, one a row. Throws a `RequestError` that names the field, the row, what was expected and what was found. */
+export function readField(field: RequestField, datatype: string, values: readonly unknown[]): readonly (string | number | boolean)[] {
+  if (datatype !== field.datatype)
+    throw invalid(`input ${quote(field.name)} has datatype ${quote(datatype)}: ${field.datatype} is expected`);
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row];
+    const expected = expectedOf(field, value);
+    if (expected !== null) {
+      throw invalid(
+        `input ${quote(field.name)}, row ${row}, is ${typeof value === 'number' ? value : kindOf(value)}: ${expected} is expected`,
+      );
+    }
+  }
+  return values as (string | number | boolean)[];
+}
+
+/** What was expected of a value that does not fit the field; null when it fits. */
+function expectedOf(field: RequestField, value: unknown): string | null {
+  switch (field.datatype) {
+    case 'BOOL':
+      return typeof value === 'boolean' ? null : 'true or false';
+    case 'BYTES':
+      if (typeof value !== 'string') return 'text';
+      return value.length > maxTextLength ? `text of at most ${maxTextLength} characters` : null;
+    case 'INT64':
+      if (typeof value !== 'number' || !Number.isInteger(value)) return 'a whole number';
+      if (!Number.isSafeInteger(value)) return 'a whole number within 2^53, which JSON numbers carry exactly,';
+      break;
+    case 'FP32':
+      if (typeof value !== 'number' || !Number.isFinite(value)) return 'a finite number';
+      if (value > largestFp32 || value < -largestFp32) return 'a number within the range of FP32';
+      break;
+    case 'FP64':
+      if (typeof value !== 'number' || !Number.isFinite(value)) return 'a finite number';
+      break;
+  }
+  if (field.min !== undefined && value < field.min) return `at least ${field.min}`;
+  if (field.max !== undefined && value > field.max) return `at most ${field.max}`;
+  return null;
+}

@@ -1,0 +1,134 @@
+import type { ServingSpec } from '../../contracts/artifacts.js';
+import { PerennialError } from '../../domain/errors.js';
+import { flatData } from '../oip/flat-data.js';
+import { quote } from '../oip/oip-request.js';
+import { invalid, RequestError } from '../http/request-error.js';
+import type { OutputTensor, ServingPlan } from './serving-plan.js';
+import { checkOutputNames, orderedInputs } from '../oip/signature-check.js';
+import { subjectOf } from './subject.js';
+import { readElements } from '../oip/tensor-elements.js';
+import type { ElementType, NamedTensors, Tensor, TensorMeta } from '../models/tensors.js';
+import { datatypeOf, elementTypes, emptyData, sizeOf } from '../models/tensors.js';
+
+/** Values of one row that a capture keeps of an input; wider inputs are left out of captures. */
+const maxCapturedValues = 64;
+
+/**
+ * Plan of a package without features: the request's tensors are the model's, checked against the ONNX file's own
+ * inputs. Every output goes to the caller; captures hold the first value a row of the output that `serving.json` names.
+ */
+export function directPlan(spec: ServingSpec, model: { inputs: readonly TensorMeta[]; outputs: readonly TensorMeta[] }): ServingPlan {
+  for (const tensor of [...model.inputs, ...model.outputs]) {
+    if (elementTypes[datatypeOf(tensor.type)] === undefined) {
+      throw new PerennialError(
+        'ArtifactRejected',
+        `model.onnx of ${spec.model} has ${tensor.name} of type ${tensor.type}, which has no JSON form; export it with another type`,
+      );
+    }
+  }
+  if (!model.outputs.some(({ name }) => name === spec.onnx.output)) {
+    throw new PerennialError(
+      'ArtifactRejected',
+      `model.onnx of ${spec.model} answers ${model.outputs.map(({ name }) => name).join(', ')}; serving.json reads ${spec.onnx.output}`,
+    );
+  }
+  const { inputs, outputs } = model;
+  const positions = new Map(inputs.map((input, index) => [input.name, index]));
+  const outputNames = outputs.map(({ name }) => name);
+  const hasRows = (tensor: TensorMeta): boolean => tensor.shape.length > 0 && tensor.shape[0] === -1;
+  const batchable = inputs.every((input) => hasRows(input) && input.shape.slice(1).every((dim) => dim !== -1)) && outputs.every(hasRows);
+  const signature = ({ name, type, shape }: TensorMeta) => ({ name, datatype: datatypeOf(type), shape });
+  return {
+    inputs: inputs.map(signature),
+    outputs: outputs.map(signature),
+    batchable,
+    prepare(request, { nowMs }) {
+      checkOutputNames(request, outputNames);
+      const given = orderedInputs(request, positions);
+      const feeds: Record<string, Tensor> = {};
+      let rows = batchable ? -1 : 1;
+      inputs.forEach((meta, index) => {
+        const input = given[index];
+        const expected = `${datatypeOf(meta.type)} with shape [${meta.shape.join(',')}]`;
+        if (input === undefined) throw invalid(`input ${quote(meta.name)} is missing: ${expected} is expected`);
+        if (input.datatype !== datatypeOf(meta.type))
+          throw invalid(`input ${quote(meta.name)} has datatype ${quote(input.datatype)}: ${datatypeOf(meta.type)} is expected`);
+        if (input.shape.length !== meta.shape.length || meta.shape.some((dim, axis) => dim !== -1 && dim !== input.shape[axis])) {
+          throw invalid(
+            `input ${quote(meta.name)} has shape [${input.shape.join(',')}]: [${meta.shape.join(',')}] is expected, -1 being any size`,
+          );
+        }
+        if (batchable) {
+          if (rows === -1) rows = input.shape[0]!;
+          else if (input.shape[0] !== rows)
+            throw invalid(
+              `input ${quote(meta.name)} has ${input.shape[0]} rows, ${quote(inputs[0]!.name)} has ${rows}: all inputs must have the same`,
+            );
+        }
+        const type = meta.type as ElementType;
+        feeds[meta.name] = { type, dims: input.shape, data: readElements({ name: meta.name, type, values: flatData(input) }) };
+      });
+      if (rows < 1) throw invalid('the request has no rows: at least one is expected');
+      const records = Array.from({ length: rows }, (_, row) => recordOf(feeds, { row, rows }));
+      const timeOf = (record: Record<string, string | number | boolean>): number => {
+        const time = spec.eventTimeField === null ? undefined : record[spec.eventTimeField];
+        return typeof time === 'number' ? time : nowMs;
+      };
+      return {
+        rows,
+        feeds,
+        records,
+        subjects: records.map((record) => subjectOf(spec.subject, record)),
+        eventTimesMs: records.map(timeOf),
+      };
+    },
+    read(tensors, rows) {
+      const answered = outputs.map(({ name }): OutputTensor => {
+        const tensor = tensors[name];
+        if (tensor === undefined) throw new RequestError('inferenceFailed', `the model answered no ${quote(name)}`);
+        if (tensor.type === 'float32' || tensor.type === 'float64') {
+          const at = (tensor.data as Float32Array).findIndex((value) => !Number.isFinite(value));
+          if (at >= 0)
+            throw new RequestError(
+              'notFinite',
+              `the model answered ${tensor.data[at]} in element ${at} of ${quote(name)}: a finite number is expected`,
+            );
+        }
+        return { name, datatype: datatypeOf(tensor.type), shape: tensor.dims, data: tensor.data };
+      });
+      return { outputs: answered, values: figures(tensors[spec.onnx.output]!, rows) };
+    },
+    sample: (rows) => Object.fromEntries(inputs.map((input) => [input.name, zeros(input, rows)])) satisfies NamedTensors,
+  };
+}
+
+function zeros(input: TensorMeta, rows: number): Tensor {
+  const dims = input.shape.map((dim, axis) => (dim !== -1 ? dim : axis === 0 ? rows : 1));
+  const type = input.type as ElementType;
+  return { type, dims, data: emptyData(type, sizeOf(dims)) };
+}
+
+function figures(tensor: Tensor, rows: number): (number | null)[] {
+  const step = tensor.data.length / rows;
+  return Array.from({ length: rows }, (_, row) => {
+    const value = Number.isInteger(step) ? tensor.data[row * step] : undefined;
+    return typeof value === 'string' || value === undefined ? null : Number(value);
+  });
+}
+
+function recordOf(feeds: NamedTensors, at: { row: number; rows: number }): Record<string, string | number | boolean> {
+  const record: Record<string, string | number | boolean> = {};
+  for (const [name, tensor] of Object.entries(feeds)) {
+    const width = tensor.data.length / at.rows;
+    if (!Number.isInteger(width) || width > maxCapturedValues) continue;
+    const values = Array.from({ length: width }, (_, i) => plain(tensor, at.row * width + i));
+    record[name] = width === 1 ? values[0]! : JSON.stringify(values);
+  }
+  return record;
+}
+
+function plain(tensor: Tensor, at: number): string | number | boolean {
+  const value = tensor.data[at]!;
+  if (tensor.type === 'bool') return value === 1;
+  return typeof value === 'bigint' ? Number(value) : value;
+}

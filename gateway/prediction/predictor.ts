@@ -1,0 +1,175 @@
+import { randomBytes } from 'node:crypto';
+import type { Capture } from '../../activities/ports.js';
+import type { CaptureBuffer } from '../watching/capture-buffer.js';
+import type { GatewayConfig } from '../gateway-config.js';
+import type { HostedVersion } from '../models/hosted-version.js';
+import type { GatewayMetrics } from '../watching/metrics.js';
+import type { InferRequest } from '../oip/oip-request.js';
+import type { OutcomeCache } from './outcome-cache.js';
+import { invalid, RequestError } from '../http/request-error.js';
+import type { ModelTable, RoutingTable, VariantChoice } from '../routing/routing-table.js';
+import { chooseVersion, roleOf } from '../routing/routing-table.js';
+import type { Predicted, Prepared, ServingPlan } from '../plans/serving-plan.js';
+import type { Shadow } from './shadow.js';
+
+export type PredictorDeps = {
+  readonly tables: RoutingTable;
+  readonly outcomes: OutcomeCache;
+  readonly captures: CaptureBuffer;
+  readonly metrics: GatewayMetrics;
+  readonly shadow: Shadow;
+  readonly config: Pick<GatewayConfig, 'answerLimitMs' | 'challengerLimitMs' | 'maxRows'>;
+};
+
+export type PredictionCall = VariantChoice & {
+  readonly model: string;
+  /** The request in the terms of the version that will answer. Throws a `RequestError`. */
+  readonly read: (plan: ServingPlan) => InferRequest;
+  /** When the request arrived, by `performance.now()`. */
+  readonly arrivedMs: number;
+};
+
+export type PredictionAnswer = {
+  readonly request: InferRequest;
+  readonly version: HostedVersion;
+  readonly variant: string;
+  readonly ids: readonly string[];
+  readonly predicted: Predicted;
+  /** To be called when the answer is sent: gives the shadow its copy. */
+  readonly sent: () => void;
+};
+
+type Attempt = {
+  readonly table: ModelTable;
+  readonly version: HostedVersion;
+  readonly call: PredictionCall;
+  /** Id of the prediction unless the caller gives one; the attempts of one request share it. */
+  readonly id: string;
+  /** Where this version's latency counts from. */
+  readonly startedMs: number;
+  readonly limitMs: number;
+};
+
+const allowedId = /^[\w.:-]{1,128}$/;
+
+/** Answers predictions: chooses the version, runs it, falls back to the champion when a challenger fails, and captures. */
+export class Predictor {
+  readonly #deps: PredictorDeps;
+  readonly #idPrefix = randomBytes(9).toString('base64url');
+  #nextId = 0;
+
+  constructor(deps: PredictorDeps) {
+    this.#deps = deps;
+  }
+
+  /** Throws a `RequestError` when the request is wrong or no version could answer it. */
+  async predict(call: PredictionCall): Promise<PredictionAnswer> {
+    const { tables, config, metrics } = this.#deps;
+    const table = tables.need(call.model);
+    const chosen = chooseVersion(table, call);
+    const { champion } = table;
+    const id = `${this.#idPrefix}${(this.#nextId++).toString(36)}`;
+    const first = { table, version: chosen, call, id, startedMs: call.arrivedMs };
+    if (call.version !== null || champion === null || chosen === champion)
+      return this.#attempt({ ...first, limitMs: config.answerLimitMs });
+    try {
+      return await this.#attempt({ ...first, limitMs: config.challengerLimitMs });
+    } catch (error) {
+      // A request that is wrong for both is the caller's; one that only the challenger's signature refuses is not.
+      const otherSignature = error instanceof RequestError && error.kind === 'invalidRequest' && chosen.signature !== champion.signature;
+      if (!(error instanceof RequestError) || !(error.isVersionFault || otherSignature)) throw error;
+      metrics.fellBack(call.model, chosen.version);
+      // The route may have changed while the challenger was waited for.
+      const now = tables.need(call.model);
+      // The champion's latency counts from here: what the challenger took is held against the challenger.
+      return this.#attempt({
+        table: now,
+        version: now.champion ?? chosen,
+        call,
+        id,
+        startedMs: performance.now(),
+        limitMs: config.answerLimitMs,
+      });
+    }
+  }
+
+  async #attempt(attempt: Attempt): Promise<PredictionAnswer> {
+    const { table, version, call, startedMs } = attempt;
+    const { outcomes, shadow } = this.#deps;
+    const nowMs = Date.now();
+    if (!version.enter())
+      throw new RequestError('notReady', `version '${version.version}' of '${call.model}' was just taken out of service`);
+    let prepared: Prepared | undefined;
+    let ids: string[] | undefined;
+    try {
+      const request = call.read(version.plan);
+      prepared = version.plan.prepare(request, { history: outcomes.history(call.model), nowMs });
+      ids = this.#ids(request, { rows: prepared.rows, id: attempt.id });
+      const predicted = version.plan.read(await version.batcher.run(prepared.feeds, prepared.rows, attempt.limitMs), prepared.rows);
+      const latencyMs = performance.now() - startedMs;
+      version.metrics.predicted(prepared.rows, latencyMs / 1000);
+      this.#capture(attempt, { prepared, ids, nowMs, latencyMs, values: predicted.values, error: null });
+      const answered = { ids, eventTimesMs: prepared.eventTimesMs, request, key: call.key };
+      return {
+        request,
+        version,
+        variant: roleOf(table, version.version),
+        ids,
+        predicted,
+        sent: () => call.version === null && shadow.offer(table, answered),
+      };
+    } catch (error) {
+      const kind = error instanceof RequestError ? error.kind : 'internal';
+      version.metrics.failed(kind, prepared?.rows ?? 1);
+      if (prepared !== undefined && ids !== undefined) {
+        this.#capture(attempt, { prepared, ids, nowMs, latencyMs: performance.now() - startedMs, values: null, error: kind });
+      }
+      throw error;
+    } finally {
+      version.leave();
+    }
+  }
+
+  #ids(request: InferRequest, { rows, id }: { rows: number; id: string }): string[] {
+    if (rows > this.#deps.config.maxRows)
+      throw invalid(`the request has ${rows} rows: at most ${this.#deps.config.maxRows} are taken at once`);
+    const given = request.parameters['prediction_id'];
+    if (given !== undefined && (typeof given !== 'string' || !allowedId.test(given)))
+      throw invalid('parameters.prediction_id must be 1 to 128 letters, digits, or any of _ . : -');
+    const base = given ?? id;
+    return rows === 1 ? [base] : Array.from({ length: rows }, (_, row) => `${base}-${row}`);
+  }
+
+  #capture(
+    attempt: Attempt,
+    of: {
+      prepared: Prepared;
+      ids: readonly string[];
+      nowMs: number;
+      latencyMs: number;
+      values: readonly (number | null)[] | null;
+      error: string | null;
+    },
+  ): void {
+    const { table, version, call } = attempt;
+    const { prepared, ids } = of;
+    for (let row = 0; row < prepared.rows; row++) {
+      const capture: Capture = {
+        id: ids[row]!,
+        model: call.model,
+        version: version.version,
+        shadow: false,
+        generation: table.route.generation,
+        key: call.key,
+        subject: prepared.subjects[row] ?? ids[row]!,
+        eventTimeMs: prepared.eventTimesMs[row]!,
+        atMs: of.nowMs,
+        latencyMs: of.latencyMs,
+        predicted: of.values === null ? null : of.values[row]!,
+        error: of.error,
+        inputs: prepared.records[row]!,
+      };
+      this.#deps.captures.add(capture);
+    }
+  }
+}

@@ -1,0 +1,238 @@
+import type { Route, RouteSource, ServableVersion } from '../../activities/ports.js';
+import { PerennialError } from '../../domain/errors.js';
+import { lookbackMs } from '../../domain/feature-computation.js';
+import type { GatewayConfig } from '../gateway-config.js';
+import type { HostedVersion } from '../models/hosted-version.js';
+import type { LastGoodModel } from './last-good.js';
+import { readLastGood, writeLastGood } from './last-good.js';
+import type { Log } from '../log.js';
+import { reasonOf } from '../log.js';
+import type { OutcomeCache } from '../prediction/outcome-cache.js';
+import type { ModelTable, RoutingTable } from './routing-table.js';
+import { modelTable } from './routing-table.js';
+
+export type FollowerDeps = {
+  readonly routes: RouteSource;
+  readonly tables: RoutingTable;
+  readonly outcomes: OutcomeCache;
+  readonly config: GatewayConfig;
+  readonly log: Log;
+  host(servable: ServableVersion): Promise<HostedVersion>;
+};
+
+type Acknowledgement = { readonly model: string; readonly generation: number; readonly refused: string | null };
+
+/**
+ * Keeps the tables as the registry's routes say: loads what a new generation names, swaps, then acknowledges. What cannot
+ * be loaded is acknowledged as refused and the table before it keeps serving. While Postgres is away the tables stay as
+ * they are.
+ */
+export class RouteFollower {
+  readonly #deps: FollowerDeps;
+  readonly #servables = new Map<string, ServableVersion>();
+  /** Newest generation of each model that was looked at: a load that ends after a newer one came is thrown away. */
+  readonly #newest = new Map<string, number>();
+  readonly #following = new Set<Promise<void>>();
+  #unsent: Acknowledgement[] = [];
+  #syncing: Promise<void> | undefined;
+  #again = false;
+  #saved = '';
+  #saving: Promise<void> = Promise.resolve();
+  #away = false;
+  /** Whether the routes were read at least once, from the registry or from the last good state. */
+  ready = false;
+
+  constructor(deps: FollowerDeps) {
+    this.#deps = deps;
+  }
+
+  /** Follows the registry, or, when it is away, what this gateway served last; resolves when that much is loaded. Never rejects. */
+  async start(): Promise<void> {
+    await this.sync();
+    if (this.#away) await this.#restore();
+    while (this.#following.size > 0) await Promise.all(this.#following);
+    if (!this.#away) this.ready = true;
+  }
+
+  /**
+   * Looks at the routes now; calls while it looks make it look once more. It does not wait for loads: a rollback must not
+   * queue behind a heavy version. Never rejects.
+   */
+  sync(): Promise<void> {
+    this.#again = true;
+    this.#syncing ??= this.#loop().finally(() => (this.#syncing = undefined));
+    return this.#syncing;
+  }
+
+  async #restore(): Promise<void> {
+    const { config, outcomes, tables, log } = this.#deps;
+    const state = await readLastGood(config.folder);
+    if (state === null) return;
+    for (const { route, versions, outcomes: kept } of state.models) {
+      for (const servable of versions) this.#servables.set(keyOf(servable.model, servable.version), servable);
+      outcomes.restore(route.model, kept);
+      try {
+        const { table, refused } = await this.#load(route);
+        if (table !== null) tables.set(route.model, table);
+        if (refused !== null) log({ level: 'error', event: 'lastGoodRefused', model: route.model, reason: refused });
+      } catch (error) {
+        log({ level: 'error', event: 'lastGoodRefused', model: route.model, reason: reasonOf(error) });
+      }
+    }
+    this.ready = true;
+    log({ level: 'warn', event: 'servingLastGood', savedAtMs: state.savedAtMs, models: tables.models });
+  }
+
+  async #loop(): Promise<void> {
+    while (this.#again) {
+      this.#again = false;
+      try {
+        await this.#look();
+        if (this.#away) this.#deps.log({ level: 'info', event: 'registryBack' });
+        this.#away = false;
+      } catch (error) {
+        if (!this.#away) this.#deps.log({ level: 'warn', event: 'registryAway', reason: reasonOf(error) });
+        this.#away = true;
+      }
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { routes, tables, outcomes } = this.#deps;
+    const found = await routes.routes();
+    for (const route of found) {
+      if (this.#newest.get(route.model) === route.generation) continue;
+      this.#newest.set(route.model, route.generation);
+      const follow = this.#follow(route).finally(() => this.#following.delete(follow));
+      this.#following.add(follow);
+    }
+    const named = new Set(found.map(({ model }) => model));
+    for (const model of tables.models) if (!named.has(model)) tables.remove(model);
+    for (const model of this.#newest.keys()) if (!named.has(model)) this.#newest.delete(model);
+    outcomes.keep(named);
+    for (const model of tables.models) await outcomes.refresh(model);
+    if (this.#following.size === 0) this.ready = true;
+    await this.#save();
+    await this.#acknowledge();
+  }
+
+  /** Never rejects: what is away is tried again at the next look. */
+  async #follow(route: Route): Promise<void> {
+    const { tables, outcomes, log } = this.#deps;
+    const { model, generation } = route;
+    try {
+      const { table, refused } = await this.#load(route);
+      if (table !== null) await outcomes.refresh(model);
+      if (this.#newest.get(model) !== generation) {
+        if (table !== null) retireNew(table.versions.values(), tables.get(model));
+        return;
+      }
+      if (table !== null) tables.set(model, table);
+      this.#unsent = [...this.#unsent.filter((ack) => ack.model !== model), { model, generation, refused }];
+      if (refused === null)
+        log({ level: 'info', event: 'routeFollowed', model, generation, variants: route.variants, shadow: route.shadow });
+      else log({ level: 'error', event: 'routeRefused', model, generation, reason: refused });
+      await this.#acknowledge();
+      await this.#save();
+    } catch (error) {
+      // Loaded or not, an acknowledgement that could not be sent stays in #unsent; a load that failed starts anew.
+      if (!this.#unsent.some((ack) => ack.model === model && ack.generation === generation) && this.#newest.get(model) === generation)
+        this.#newest.delete(model);
+      log({ level: 'warn', event: 'routeNotFollowedYet', model, generation, reason: reasonOf(error) });
+    }
+  }
+
+  /**
+   * Loads what a route names. A live variant or a shadow that cannot be loaded refuses the route; a standby only makes a
+   * log line, since it may be the very version that the route takes out of traffic. With nothing served before, a
+   * champion that loads is better than no table.
+   */
+  async #load(route: Route): Promise<{ table: ModelTable | null; refused: string | null }> {
+    const current = this.#deps.tables.get(route.model);
+    const versions = new Map<string, HostedVersion>();
+    const live = [...route.variants.map(({ version }) => version), ...(route.shadow === null ? [] : [route.shadow])];
+    let refused: string | null = null;
+    for (const version of new Set([...live, ...route.standby])) {
+      try {
+        versions.set(version, await this.#hosted(route.model, version, current));
+      } catch (error) {
+        // Only what is known to stay so is a refusal; anything else is tried again.
+        if (!(error instanceof PerennialError) || error.retryable) {
+          retireNew(versions.values(), current);
+          throw error;
+        }
+        if (live.includes(version)) refused ??= reasonOf(error);
+        else this.#deps.log({ level: 'warn', event: 'standbyNotLoaded', model: route.model, version, reason: reasonOf(error) });
+      }
+    }
+    if (refused === null) return { table: modelTable(route, versions), refused };
+    const champion = route.variants[0]?.version;
+    const degraded = current === undefined && champion !== undefined && versions.has(champion);
+    retireNew(
+      [...versions.values()].filter(({ version }) => !degraded || version !== champion),
+      current,
+    );
+    if (!degraded) return { table: null, refused };
+    const alone: Route = { ...route, variants: [{ version: champion, weight: 1 }], shadow: null, standby: [] };
+    return { table: modelTable(alone, new Map([[champion, versions.get(champion)!]])), refused };
+  }
+
+  async #hosted(model: string, version: string, current: ModelTable | undefined): Promise<HostedVersion> {
+    const key = keyOf(model, version);
+    const loaded = current?.versions.get(version);
+    // A version's package never changes, so one that is loaded needs no look at the registry.
+    if (loaded !== undefined) return loaded;
+    let servable = this.#servables.get(key);
+    if (servable === undefined) {
+      servable = await this.#deps.routes.version(model, version);
+      this.#servables.set(key, servable);
+    }
+    const hosted = await this.#deps.host(servable);
+    this.#deps.log({ level: 'info', event: 'versionLoaded', model, version, placement: hosted.placement, runMs: hosted.runMs });
+    return hosted;
+  }
+
+  async #acknowledge(): Promise<void> {
+    while (this.#unsent.length > 0) {
+      const ack = this.#unsent[0]!;
+      await this.#deps.routes.acknowledge({ gateway: this.#deps.config.id, ...ack });
+      this.#unsent = this.#unsent.filter((other) => other !== ack);
+    }
+  }
+
+  /** One write at a time: they share a file. */
+  #save(): Promise<void> {
+    this.#saving = this.#saving.then(() => this.#saveNow());
+    return this.#saving;
+  }
+
+  async #saveNow(): Promise<void> {
+    const { tables, outcomes } = this.#deps;
+    const state = tables.models.map((model): LastGoodModel => {
+      const { route, versions } = tables.get(model)!;
+      const lookback = Math.max(0, ...[...versions.values()].map(({ spec }) => lookbackMs(spec.features)));
+      return {
+        route,
+        versions: [...versions.keys()].map((version) => this.#servables.get(keyOf(model, version))!),
+        outcomes: lookback === 0 ? [] : outcomes.recent(model, lookback),
+      };
+    });
+    const mark = JSON.stringify(state.map(({ route }) => [route, outcomes.change(route.model)]));
+    if (mark === this.#saved) return;
+    try {
+      await writeLastGood(this.#deps.config.folder, state);
+      this.#saved = mark;
+    } catch (error) {
+      this.#deps.log({ level: 'warn', event: 'lastGoodNotSaved', reason: reasonOf(error) });
+    }
+  }
+}
+
+/** Lets go of versions that were loaded for a table that is not used after all. */
+function retireNew(versions: Iterable<HostedVersion>, current: ModelTable | undefined): void {
+  for (const hosted of versions) if (current?.versions.get(hosted.version) !== hosted) hosted.retire();
+}
+
+function keyOf(model: string, version: string): string {
+  return `${model} ${version}`;
+}

@@ -1,0 +1,100 @@
+import type { Route } from '../../activities/ports.js';
+import { pickVariant } from '../../domain/routing.js';
+import type { HostedVersion } from '../models/hosted-version.js';
+import { RequestError } from '../http/request-error.js';
+
+/** How one model is answered at this moment. Never changed: another route is another table. */
+export type ModelTable = {
+  readonly route: Route;
+  /** Who answers when another variant cannot; null while nothing is live. */
+  readonly champion: HostedVersion | null;
+  readonly shadow: HostedVersion | null;
+  readonly versions: ReadonlyMap<string, HostedVersion>;
+  /** The one variant that gets everything, when there is no choice to make. */
+  readonly sole: HostedVersion | null;
+};
+
+/** What the request says about who shall answer. */
+export type VariantChoice = {
+  /** A version, when the route or the caller names one. */
+  readonly version: string | null;
+  /** The caller's sticky key. */
+  readonly key: string | null;
+};
+
+/** The models that this gateway serves; a model's table is replaced by one assignment. */
+export class RoutingTable {
+  readonly #models = new Map<string, ModelTable>();
+
+  get models(): readonly string[] {
+    return [...this.#models.keys()];
+  }
+
+  get(model: string): ModelTable | undefined {
+    return this.#models.get(model);
+  }
+
+  /** The table of a model, or a `notFound` that says so. */
+  need(model: string): ModelTable {
+    const table = this.#models.get(model);
+    if (table === undefined) throw new RequestError('notFound', `Request for unknown model: '${model}' is not found`);
+    return table;
+  }
+
+  /** Swaps a model's table; versions that the new one does not hold are retired, which lets their requests finish. */
+  set(model: string, table: ModelTable): void {
+    const before = this.#models.get(model);
+    this.#models.set(model, table);
+    if (before !== undefined) retireAllBut(before, new Set(table.versions.values()));
+  }
+
+  remove(model: string): void {
+    const before = this.#models.get(model);
+    this.#models.delete(model);
+    if (before !== undefined) retireAllBut(before, new Set());
+  }
+}
+
+/** Makes a table of loaded versions. The champion is the route's first variant. */
+export function modelTable(route: Route, versions: ReadonlyMap<string, HostedVersion>): ModelTable {
+  const first = route.variants[0];
+  const champion = first === undefined ? null : versions.get(first.version)!;
+  const shared = route.variants.filter(({ weight }) => weight > 0);
+  return {
+    route,
+    champion,
+    shadow: route.shadow === null ? null : (versions.get(route.shadow) ?? null),
+    versions,
+    sole: shared.length === 1 ? versions.get(shared[0]!.version)! : null,
+  };
+}
+
+/** Who answers this request. `notFound` when a version is asked for that is not loaded. */
+export function chooseVersion(table: ModelTable, choice: VariantChoice): HostedVersion {
+  if (choice.version !== null) {
+    const named = table.versions.get(choice.version);
+    if (named === undefined) {
+      const loaded = [...table.versions.keys()].join(', ');
+      throw new RequestError(
+        'notFound',
+        `Request for unknown model: '${table.route.model}' version '${choice.version}' is not loaded; loaded are ${loaded}`,
+      );
+    }
+    return named;
+  }
+  if (table.sole !== null) return table.sole;
+  if (table.champion === null) throw new RequestError('notReady', `no version of '${table.route.model}' is live yet`);
+  const { variants, salt } = table.route;
+  return table.versions.get(pickVariant({ variants, salt, key: choice.key ?? Math.random() }))!;
+}
+
+/** The part that a version has in a route. */
+export function roleOf(table: ModelTable, version: string): 'champion' | 'challenger' | 'shadow' | 'standby' {
+  if (version === table.champion?.version) return 'champion';
+  if (table.route.variants.some((variant) => variant.version === version)) return 'challenger';
+  return version === table.route.shadow ? 'shadow' : 'standby';
+}
+
+function retireAllBut(table: ModelTable, kept: ReadonlySet<HostedVersion>): void {
+  for (const version of table.versions.values()) if (!kept.has(version)) version.retire();
+}

@@ -1,0 +1,89 @@
+import { isObject, kindOf } from '../oip/oip-request.js';
+import type { InferRequest, RequestInput } from '../oip/oip-request.js';
+import { invalid } from '../http/request-error.js';
+import type { ServingPlan, SignatureTensor } from '../plans/serving-plan.js';
+
+/** A request of `{"instances":[...]}`: each an object by field, a list in the signature's order, or, for one field, its value. */
+export function fromInstances(instances: unknown, plan: ServingPlan): InferRequest {
+  if (!Array.isArray(instances) || instances.length === 0)
+    throw invalid(`instances is ${Array.isArray(instances) ? 'empty' : kindOf(instances)}: a list of at least one instance is expected`);
+  const columns: unknown[][] = plan.inputs.map(() => []);
+  instances.forEach((instance: unknown, row) => {
+    if (isObject(instance)) {
+      for (const name of Object.keys(instance)) {
+        if (!plan.inputs.some((input) => input.name === name))
+          throw invalid(`instances[${row}].${name.slice(0, 100)} is not known: the model takes ${namesOf(plan)}`);
+      }
+      plan.inputs.forEach(({ name, datatype }, i) => {
+        if (!Object.hasOwn(instance, name)) throw invalid(`instances[${row}].${name} is missing: ${datatype} is expected`);
+        columns[i]!.push(instance[name]);
+      });
+      return;
+    }
+    const values = Array.isArray(instance) && !(plan.inputs.length === 1 && isWide(plan.inputs[0]!)) ? instance : [instance];
+    if (values.length !== plan.inputs.length)
+      throw invalid(`instances[${row}] has ${values.length} values: ${plan.inputs.length} are expected (${namesOf(plan)})`);
+    values.forEach((value: unknown, i) => columns[i]!.push(value));
+  });
+  return requestOf(plan, columns);
+}
+
+/** A request of CSV rows without quotes' line breaks; a first row that holds the field names is taken as a header. */
+export function fromCsv(text: string, plan: ServingPlan): InferRequest {
+  for (const { name, shape } of plan.inputs) {
+    if (shape.length > 1) throw invalid(`input ${name} takes more than one value a row: send JSON instead of CSV`);
+  }
+  const lines = text.split(/\r?\n/).filter((line) => line !== '');
+  if (lines[0] !== undefined && readLine(lines[0], 0).join(',') === plan.inputs.map(({ name }) => name).join(',')) lines.shift();
+  if (lines.length === 0) throw invalid(`the CSV body has no rows: ${namesOf(plan)} are expected on each`);
+  const columns: unknown[][] = plan.inputs.map(() => []);
+  lines.forEach((line, row) => {
+    const cells = readLine(line, row);
+    if (cells.length !== plan.inputs.length)
+      throw invalid(`row ${row} has ${cells.length} values: ${plan.inputs.length} are expected (${namesOf(plan)})`);
+    cells.forEach((cell, i) => columns[i]!.push(readCell(cell, { row, input: plan.inputs[i]! })));
+  });
+  return requestOf(plan, columns);
+}
+
+function readLine(line: string, row: number): string[] {
+  const cells: string[] = [];
+  const pattern = /\s*(?:"((?:[^"]|"")*)"|([^",]*))\s*(,|$)/y;
+  for (;;) {
+    const found = pattern.exec(line);
+    if (found === null) throw invalid(`row ${row} is no CSV: a quote does not close`);
+    cells.push(found[1] === undefined ? found[2]!.trim() : found[1].replaceAll('""', '"'));
+    if (found[3] === '') return cells;
+  }
+}
+
+function readCell(cell: string, at: { row: number; input: SignatureTensor }): unknown {
+  const { datatype, name } = at.input;
+  if (datatype === 'BYTES') return cell;
+  if (datatype === 'BOOL') return cell === 'true' || cell === '1' ? true : cell === 'false' || cell === '0' ? false : cell;
+  const value = Number(cell);
+  if (cell === '' || Number.isNaN(value))
+    throw invalid(`row ${at.row}: ${name} is ${JSON.stringify(cell.slice(0, 50))}: a number is expected`);
+  return value;
+}
+
+function requestOf(plan: ServingPlan, columns: readonly (readonly unknown[])[]): InferRequest {
+  const inputs = plan.inputs.map(({ name, datatype, shape }, i): RequestInput => {
+    const data = columns[i]!;
+    return { name, datatype, shape: [data.length, ...shapeOf(data[0], shape.length - 1)], data };
+  });
+  return { id: null, parameters: {}, inputs, outputs: null };
+}
+
+/** Sizes of a nested list, as deep as the signature says. */
+function shapeOf(value: unknown, depth: number): number[] {
+  return depth <= 0 || !Array.isArray(value) ? [] : [value.length, ...shapeOf(value[0], depth - 1)];
+}
+
+function isWide(input: SignatureTensor): boolean {
+  return input.shape.length > 1;
+}
+
+function namesOf(plan: ServingPlan): string {
+  return plan.inputs.map(({ name }) => name).join(', ');
+}

@@ -1,0 +1,123 @@
+import type { Capture, CaptureStore } from '../../activities/ports.js';
+import { PerennialError } from '../../domain/errors.js';
+
+export type CaptureLimits = { readonly everyMs: number; readonly batchRows: number; readonly maxRows: number };
+
+const retryAfterMs = [100, 250, 500, 1_000, 2_000];
+
+/**
+ * Captures on their way to the store: bounded, written in batches in the background, never waited for by an answer. While
+ * the store is away they are kept and tried again; what finds the buffer full is dropped and counted.
+ */
+export class CaptureBuffer {
+  readonly #store: CaptureStore;
+  readonly #limits: CaptureLimits;
+  #waiting: Capture[] = [];
+  #writing: Capture[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #dueIn = Infinity;
+  #closed = false;
+  #failures = 0;
+  #listeners: (() => void)[] = [];
+  /** Captures accepted so far, and those stored or given up. */
+  #accepted = 0;
+  #settled = 0;
+  dropped = 0;
+  written = 0;
+  lastFailure: string | null = null;
+
+  constructor(store: CaptureStore, limits: CaptureLimits) {
+    this.#store = store;
+    this.#limits = limits;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length + this.#writing.length;
+  }
+
+  add(capture: Capture): void {
+    if (this.waiting >= this.#limits.maxRows) {
+      this.dropped++;
+      return;
+    }
+    this.#accepted++;
+    this.#waiting.push(capture);
+    if (this.#writing.length > 0 || this.#failures > 0) return;
+    if (this.#waiting.length >= this.#limits.batchRows) this.#writeIn(0);
+    else if (this.#timer === undefined) this.#writeIn(this.#limits.everyMs);
+  }
+
+  /** Resolves when all captures accepted so far are stored; `Unavailable` when that takes longer than `limitMs`. */
+  async flush(limitMs: number): Promise<void> {
+    const until = this.#accepted;
+    if (this.#settled >= until) return;
+    if (this.#writing.length === 0) this.#writeIn(0);
+    await new Promise<void>((resolve, reject) => {
+      const check = (): void => {
+        if (this.#settled < until) return void this.#listeners.push(check);
+        clearTimeout(limit);
+        resolve();
+      };
+      const limit = setTimeout(() => {
+        const reason = this.lastFailure === null ? 'the store is slow' : this.lastFailure;
+        reject(new PerennialError('Unavailable', `${this.waiting} captures are not stored after ${limitMs} ms: ${reason}`));
+      }, limitMs);
+      check();
+    });
+  }
+
+  /** Stops writing; what is still here is lost. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#closed = true;
+  }
+
+  #writeIn(ms: number): void {
+    if (this.#closed) return;
+    if (this.#timer !== undefined) {
+      if (this.#dueIn <= ms) return;
+      clearTimeout(this.#timer);
+    }
+    this.#dueIn = ms;
+    this.#timer = setTimeout(() => void this.#write(), ms);
+  }
+
+  async #write(): Promise<void> {
+    this.#timer = undefined;
+    this.#dueIn = Infinity;
+    if (this.#writing.length === 0) {
+      // A backlog is written in larger batches: up to four times the usual.
+      const rows = Math.min(this.#waiting.length, this.#limits.batchRows * 4);
+      if (rows === 0) return;
+      this.#writing = this.#waiting.slice(0, rows);
+      this.#waiting = this.#waiting.slice(rows);
+    }
+    try {
+      await this.#store.write(this.#writing);
+      this.written += this.#writing.length;
+      this.#failures = 0;
+      this.lastFailure = null;
+    } catch (error) {
+      this.lastFailure = error instanceof Error ? error.message : String(error);
+      if (!isRefused(error)) {
+        this.#writeIn(retryAfterMs[Math.min(this.#failures++, retryAfterMs.length - 1)]!);
+        return;
+      }
+      this.dropped += this.#writing.length;
+    }
+    this.#settled += this.#writing.length;
+    this.#writing = [];
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener();
+    if (this.#waiting.length > 0)
+      this.#writeIn(this.#waiting.length >= this.#limits.batchRows || this.#listeners.length > 0 ? 0 : this.#limits.everyMs);
+  }
+}
+
+/** Whether the store will never take these rows: a typed refusal, or an SQLSTATE of wrong data. Anything else is tried again. */
+function isRefused(error: unknown): boolean {
+  if (error instanceof PerennialError) return !error.retryable;
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && /^2[23][0-9A-Z]{3}$/.test(code);
+}
