@@ -1,15 +1,32 @@
 import { invalid } from '../http/request-error.js';
 
-/** An input tensor as the request gives it: its `data` is not checked against `shape` yet. */
-export type RequestInput = { readonly name: string; readonly datatype: string; readonly shape: readonly number[]; readonly data: unknown };
+/** An input tensor as the request gives it: its elements are not checked against `shape` yet. */
+export type RequestInput = {
+  readonly name: string;
+  readonly datatype: string;
+  readonly shape: readonly number[];
+  /** Elements as JSON values, flat or nested; undefined when they came as bytes. */
+  readonly data: unknown;
+  /** Elements as bytes: little-endian, BOOL one byte, BYTES a 32-bit length before each element. */
+  readonly raw?: Uint8Array;
+};
+
+/** An output that the request asks for. */
+export type RequestedOutput = {
+  readonly name: string;
+  /** Whether its elements shall come as bytes; null leaves it to the request's `binary_data_output`. */
+  readonly binary: boolean | null;
+  /** How many of the largest values shall be told as "value:index"; 0 for the values themselves. */
+  readonly classification: number;
+};
 
 /** An inference request of the Open Inference Protocol, checked in its form but not yet against a model. */
 export type InferRequest = {
   readonly id: string | null;
   readonly parameters: Readonly<Record<string, string | number | boolean>>;
   readonly inputs: readonly RequestInput[];
-  /** Names of the outputs asked for; null for all. */
-  readonly outputs: readonly string[] | null;
+  /** The outputs asked for; null for all. */
+  readonly outputs: readonly RequestedOutput[] | null;
 };
 
 const none: InferRequest['parameters'] = Object.freeze({});
@@ -63,16 +80,16 @@ function readParameters(parameters: unknown): InferRequest['parameters'] {
   return parameters as InferRequest['parameters'];
 }
 
-function readOutputs(outputs: unknown): string[] | null {
+function readOutputs(outputs: unknown): RequestedOutput[] | null {
   if (!Array.isArray(outputs)) throw invalid(`outputs is ${kindOf(outputs)}: a list of outputs is expected`);
-  const names = outputs.map((output: unknown, index) => {
+  const asked = outputs.map((output: unknown, index): RequestedOutput => {
     if (!isObject(output) || typeof output['name'] !== 'string') throw invalid(`outputs[${index}] needs a "name"`);
-    return output['name'];
+    return { name: output['name'], binary: null, classification: 0 };
   });
-  names.forEach((name, index) => {
-    if (names.indexOf(name) !== index) throw invalid(`outputs[${index}]: ${quote(name)} is asked for twice`);
+  asked.forEach(({ name }, index) => {
+    if (asked.findIndex((other) => other.name === name) !== index) throw invalid(`outputs[${index}]: ${quote(name)} is asked for twice`);
   });
-  return names.length === 0 ? null : names;
+  return asked.length === 0 ? null : asked;
 }
 
 /** Whether a value is a JSON object, not a list and not null. */

@@ -12,7 +12,7 @@ export function inferReply(answer: PredictionAnswer): Reply {
   const wanted = request.outputs;
   let outputs = '';
   for (const output of predicted.outputs) {
-    if (wanted !== null && !wanted.includes(output.name)) continue;
+    if (wanted !== null && !wanted.some(({ name }) => name === output.name)) continue;
     if (outputs !== '') outputs += ',';
     outputs += `{"name":${JSON.stringify(output.name)},"shape":[${output.shape.join(',')}],"datatype":"${output.datatype}","data":[${elements(output)}]}`;
   }

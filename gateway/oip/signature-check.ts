@@ -18,7 +18,7 @@ export function orderedInputs(request: InferRequest, positions: ReadonlyMap<stri
 /** Refuses outputs that the model does not have. */
 export function checkOutputNames(request: InferRequest, names: readonly string[]): void {
   if (request.outputs === null) return;
-  for (const name of request.outputs) {
+  for (const { name } of request.outputs) {
     if (!names.includes(name)) throw invalid(`output ${quote(name)} is not known: the model answers ${names.join(', ')}`);
   }
 }

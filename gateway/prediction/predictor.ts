@@ -27,6 +27,12 @@ export type PredictionCall = VariantChoice & {
   readonly read: (plan: ServingPlan) => InferRequest;
   /** When the request arrived, by `performance.now()`. */
   readonly arrivedMs: number;
+  /** 1 is served first; 0, the default, stands for the model's own level. */
+  readonly priority?: number;
+  /** When the answer is no longer wanted, by `performance.now()`. */
+  readonly deadlineMs?: number;
+  /** Aborted when the caller has gone: a request that still waits is never run. */
+  readonly cancel?: AbortSignal;
 };
 
 export type PredictionAnswer = {

@@ -104,7 +104,10 @@ function replyOf(answer: PredictionAnswer, as: { format: Format; accept: string 
 
 function table(answer: PredictionAnswer): { outputs: readonly OutputTensor[]; rows: number } {
   const wanted = answer.request.outputs;
-  return { outputs: answer.predicted.outputs.filter(({ name }) => wanted === null || wanted.includes(name)), rows: answer.ids.length };
+  return {
+    outputs: answer.predicted.outputs.filter(({ name }) => wanted === null || wanted.some((asked) => asked.name === name)),
+    rows: answer.ids.length,
+  };
 }
 
 function cells(output: OutputTensor, at: { row: number; rows: number }): string[] {
