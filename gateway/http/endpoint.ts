@@ -1,6 +1,8 @@
+import { findPath, pathTree } from './path-tree.js';
 import { invalid, RequestError } from './request-error.js';
+import { routes } from './routes.js';
 
-/** What an HTTP request is for. */
+/** What an HTTP request is for. Its routes, and who may call them, stand in `routes.ts`. */
 export type Endpoint =
   | { readonly kind: 'server' | 'live' | 'ready' | 'models' | 'metrics' | 'flush' }
   | { readonly kind: 'model' | 'modelReady' | 'infer'; readonly model: string; readonly version: string | null }
@@ -8,49 +10,42 @@ export type Endpoint =
   | { readonly kind: 'invocations'; readonly model: string };
 
 const allowedName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-const posts: ReadonlySet<Endpoint['kind']> = new Set(['infer', 'labels', 'flush', 'invocations']);
+const tree = pathTree(routes);
+
+/** Endpoints by method and path as they were found before, so that the path of a busy model is taken apart once. */
+const seen = new Map<string, Map<string, Endpoint>>();
+const maxSeen = 2_000;
+const maxSeenLength = 200;
 
 /** Reads method and path. Throws `notFound`, `methodNotAllowed`, or `invalidRequest` for a name that no model can have. */
 export function readEndpoint(method: string, url: string): Endpoint {
-  const query = url.indexOf('?');
-  const path = query < 0 ? url : url.slice(0, query);
-  const endpoint = match(path.split('/').slice(1));
-  if (endpoint === null) throw new RequestError('notFound', `there is nothing at ${path.slice(0, 200)}`);
-  const isPost = posts.has(endpoint.kind);
-  if (isPost ? method !== 'POST' : method !== 'GET' && method !== 'HEAD') {
-    throw new RequestError('methodNotAllowed', `${method} is not for ${path.slice(0, 200)}: ${isPost ? 'POST' : 'GET'} is`);
-  }
+  const known = seen.get(method)?.get(url);
+  if (known !== undefined) return known;
+  const endpoint = match(method, url);
+  if (url.length <= maxSeenLength) remember(method, { url, endpoint });
   return endpoint;
 }
 
-function match(parts: string[]): Endpoint | null {
-  // A slash at the end means the same.
-  if (parts.length > 1 && parts.at(-1) === '') parts.pop();
-  if (parts[0] === 'v2') return matchV2(parts);
-  if (parts[0] === 'endpoints' && parts.length === 3 && parts[2] === 'invocations')
-    return { kind: 'invocations', model: name('endpoint', parts[1]!) };
-  return parts[0] === 'metrics' && parts.length === 1 ? { kind: 'metrics' } : null;
+function match(method: string, url: string): Endpoint {
+  const query = url.indexOf('?');
+  const path = query < 0 ? url : url.slice(0, query);
+  const found = findPath(tree, path);
+  if (found === null) throw new RequestError('notFound', `there is nothing at ${path.slice(0, 200)}`);
+  // A path that takes a version has none where it is not named.
+  const parameters: Record<string, string | null> = { version: null };
+  for (const [what, part] of found.parameters) parameters[what] = name(what, part);
+  const route = found.methods.get(method === 'HEAD' ? 'GET' : method);
+  if (route === undefined)
+    throw new RequestError('methodNotAllowed', `${method} is not for ${path.slice(0, 200)}: ${[...found.methods.keys()].join(' and ')} is`);
+  // What the union says of a kind's parameters is what its paths name; a test compares them.
+  return Object.freeze({ kind: route.kind, ...parameters }) as Endpoint;
 }
 
-function matchV2(parts: readonly string[]): Endpoint | null {
-  const [, area, first, second, third, fourth] = parts;
-  if (parts.length === 1) return { kind: 'server' };
-  if (area === 'health' && parts.length === 3) return first === 'live' ? { kind: 'live' } : first === 'ready' ? { kind: 'ready' } : null;
-  if (area === 'captures') return parts.length === 3 && first === 'flush' ? { kind: 'flush' } : null;
-  if (area !== 'models') return null;
-  if (first === undefined) return { kind: 'models' };
-  const model = name('model', first);
-  if (second === 'versions' && third !== undefined && parts.length <= 6)
-    return forVersion({ model, version: name('version', third) }, fourth);
-  if (parts.length > 4) return null;
-  if (second === 'labels' || second === 'route') return { kind: second, model };
-  return forVersion({ model, version: null }, second);
-}
-
-function forVersion(of: { model: string; version: string | null }, action: string | undefined): Endpoint | null {
-  if (action === undefined) return { kind: 'model', ...of };
-  if (action === 'ready') return { kind: 'modelReady', ...of };
-  return action === 'infer' ? { kind: 'infer', ...of } : null;
+function remember(method: string, found: { url: string; endpoint: Endpoint }): void {
+  let paths = seen.get(method);
+  if (paths === undefined) seen.set(method, (paths = new Map()));
+  if (paths.size >= maxSeen) paths.clear();
+  paths.set(found.url, found.endpoint);
 }
 
 function name(what: string, part: string): string {

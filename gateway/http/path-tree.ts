@@ -1,0 +1,74 @@
+import type { Route } from './routes.js';
+
+/** What stands at one place of a path: literal parts, a parameter that takes any part, and the routes that end here. */
+export type PathNode = {
+  readonly literals: Map<string, PathNode>;
+  parameter: { readonly name: string; readonly node: PathNode } | null;
+  readonly methods: Map<string, Route>;
+};
+
+/** A path that was found: its routes by method, and the parts that stand for its parameters. */
+export type Found = {
+  readonly methods: ReadonlyMap<string, Route>;
+  readonly parameters: readonly (readonly [name: string, part: string])[];
+};
+
+/** The routes as a tree of path parts. Throws when two routes claim the same method and path. */
+export function pathTree(routes: readonly Route[]): PathNode {
+  const root = node();
+  for (const route of routes) {
+    let at = root;
+    for (const part of partsOf(route.path)) at = child(at, part);
+    if (at.methods.has(route.method)) throw new Error(`${route.method} ${route.path} is there twice`);
+    at.methods.set(route.method, route);
+  }
+  return root;
+}
+
+/** Looks a path up; null when nothing stands there. A literal part goes before a parameter. */
+export function findPath(tree: PathNode, path: string): Found | null {
+  const parts = path.split('/');
+  // A slash at the end means the same.
+  if (parts.length > 2 && parts.at(-1) === '') parts.pop();
+  const parameters: [string, string][] = [];
+  let at: PathNode | undefined = tree;
+  for (let i = 1; i < parts.length; i++) {
+    const part = parts[i]!;
+    const literal: PathNode | undefined = at.literals.get(part);
+    if (literal !== undefined) {
+      at = literal;
+      continue;
+    }
+    if (at.parameter === null) return null;
+    const { name, node: next }: { name: string; node: PathNode } = at.parameter;
+    const colon = part.lastIndexOf(':');
+    const verb: PathNode | undefined = colon < 0 ? undefined : next.literals.get(part.slice(colon));
+    parameters.push([name, verb === undefined ? part : part.slice(0, colon)]);
+    at = verb ?? next;
+  }
+  return at.methods.size === 0 ? null : { methods: at.methods, parameters };
+}
+
+function partsOf(path: string): string[] {
+  return path
+    .split('/')
+    .slice(1)
+    .flatMap((part) => {
+      const verb = /^(\{\w+\})(:\w+)$/.exec(part);
+      return verb === null ? [part] : [verb[1]!, verb[2]!];
+    });
+}
+
+function child(at: PathNode, part: string): PathNode {
+  const parameter = /^\{(\w+)\}$/.exec(part)?.[1];
+  if (parameter === undefined) {
+    const known = at.literals.get(part) ?? node();
+    at.literals.set(part, known);
+    return known;
+  }
+  at.parameter ??= { name: parameter, node: node() };
+  if (at.parameter.name !== parameter) throw new Error(`{${parameter}} and {${at.parameter.name}} stand at the same place of a path`);
+  return at.parameter.node;
+}
+
+const node = (): PathNode => ({ literals: new Map(), parameter: null, methods: new Map() });

@@ -1,0 +1,45 @@
+import type { Endpoint } from './endpoint.js';
+
+/** Who may call a route: everybody, who may predict, or an administrator alone. */
+export type Access = 'open' | 'predict' | 'admin';
+
+/**
+ * A path that the gateway answers. `{model}` and `{version}` in a path are names and reach the endpoint under these
+ * keys; what follows them after a colon belongs to the path (`{model}:predict`).
+ */
+export type Route = {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly kind: Endpoint['kind'];
+  readonly access: Access;
+};
+
+type Action = { readonly method: Route['method']; readonly action: string; readonly kind: Route['kind']; readonly access: Access };
+
+/** An action on a model and the same on one of its versions. */
+function ofModel(base: string, { method, action, kind, access }: Action): Route[] {
+  return ['', '/versions/{version}'].map((version) => ({ method, path: `${base}${version}${action}`, kind, access }));
+}
+
+/** Every route of the gateway's HTTP server. */
+export const routes: readonly Route[] = [
+  { method: 'GET', path: '/v2', kind: 'server', access: 'predict' },
+  { method: 'GET', path: '/v2/health/live', kind: 'live', access: 'open' },
+  { method: 'GET', path: '/v2/health/ready', kind: 'ready', access: 'open' },
+  { method: 'GET', path: '/v2/models', kind: 'models', access: 'predict' },
+  ...ofModel('/v2/models/{model}', { method: 'GET', action: '', kind: 'model', access: 'predict' }),
+  ...ofModel('/v2/models/{model}', { method: 'GET', action: '/ready', kind: 'modelReady', access: 'predict' }),
+  ...ofModel('/v2/models/{model}', { method: 'POST', action: '/infer', kind: 'infer', access: 'predict' }),
+  { method: 'POST', path: '/v2/models/{model}/labels', kind: 'labels', access: 'predict' },
+  { method: 'GET', path: '/v2/models/{model}/route', kind: 'route', access: 'predict' },
+  { method: 'POST', path: '/v2/captures/flush', kind: 'flush', access: 'admin' },
+  { method: 'POST', path: '/endpoints/{model}/invocations', kind: 'invocations', access: 'predict' },
+  { method: 'GET', path: '/metrics', kind: 'metrics', access: 'predict' },
+];
+
+const accessByKind: ReadonlyMap<Endpoint['kind'], Access> = new Map(routes.map(({ kind, access }) => [kind, access]));
+
+/** Who may call an endpoint. */
+export function accessOf(endpoint: Endpoint): Access {
+  return accessByKind.get(endpoint.kind)!;
+}
