@@ -5,7 +5,7 @@ import { setUpOrExit } from './setup.mjs';
 
 // `npm run bench:<name> -- <arguments>`: bundles bench/<name>.ts, which Node 20 cannot run as it is, and runs it.
 const [name = '', ...args] = process.argv.slice(2);
-const { places, build } = await setUpOrExit({ need: ['run', 'build'] });
+const { places, build } = await setUpOrExit({ need: name === 'gateway' ? ['run', 'build', 'rivals'] : ['run', 'build'] });
 const output = join(build, 'bench', `${name}.js`);
 mkdirSync(join(build, 'bench'), { recursive: true });
 const { build: bundle } = await import('esbuild');

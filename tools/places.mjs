@@ -24,6 +24,7 @@ export function placesFor(env = process.env) {
     pythonEnvironment: join(tools, 'python'),
     python: join(tools, 'python', 'bin', 'python'),
     pythonTestEnvironment: join(tools, 'python-test'),
+    pythonRivalsEnvironment: join(tools, 'python-rivals'),
     pythonTest: join(tools, 'python-test', 'bin', 'python'),
     bikeshare: join(tools, 'data', 'bikeshare', 'Bikeshare.csv'),
     builds: join(tools, 'build'),

@@ -23,6 +23,15 @@ export const pythonForTests = environmentStep({
   folder: (places) => places.pythonTestEnvironment,
 });
 
+/** The Python environment of the servers that `bench:gateway` compares with. */
+export const pythonForRivals = environmentStep({
+  name: 'Python packages for rivals',
+  why: 'the servers that the benchmark of the gateway compares with',
+  requirements: 'bench/gateway/rivals/requirements.txt',
+  megabytes: 500,
+  folder: (places) => places.pythonRivalsEnvironment,
+});
+
 /**
  * @param {{name: string, why: string, requirements: string, megabytes: number, folder: (places: import('../places.mjs').Places) => string}} parts
  * @returns {import('./step.mjs').Step}

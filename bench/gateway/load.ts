@@ -1,0 +1,103 @@
+import { connect, type Socket } from 'node:net';
+import { type Payloads, requests } from './payloads.js';
+
+/** A closed loop: each connection sends its next request when it has the answer to the last. */
+export type LoadSpec = {
+  readonly port: number;
+  readonly path: string;
+  readonly payloads: Payloads;
+  readonly connections: number;
+  readonly warmUpMs: number;
+  readonly ms: number;
+};
+
+/** Latencies in milliseconds, of the answers that came in the measured time. */
+export type LoadResult = {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly answers: number;
+  /** Answers with another status than 200, and connections that broke. */
+  readonly failed: number;
+  readonly firstFailure: string | null;
+};
+
+/**
+ * Loads a server and measures it. Sockets and bytes alone, no HTTP client: the generator shall take as little of the machine
+ * as can be, since the server is on the same one.
+ */
+export async function load(spec: LoadSpec): Promise<LoadResult> {
+  const bodies = requests(spec.path, spec.payloads);
+  const latencies: number[] = [];
+  let next = 0;
+  let failed = 0;
+  let firstFailure: string | null = null;
+  let measuring = false;
+  let stopped = false;
+  const fail = (reason: string): void => {
+    failed++;
+    firstFailure ??= reason;
+  };
+
+  const open = (): Socket => {
+    const socket = connect(spec.port, '127.0.0.1');
+    socket.setNoDelay(true);
+    let sentMs = 0;
+    let parts: Buffer[] = [];
+    let have = 0;
+    let need = -1;
+    const send = (): void => {
+      sentMs = performance.now();
+      socket.write(bodies[next]!);
+      next = (next + 1) % bodies.length;
+    };
+    socket.on('connect', send);
+    socket.on('error', (error) => {
+      if (!stopped) fail(error.message);
+    });
+    socket.on('data', (chunk) => {
+      parts.push(chunk);
+      have += chunk.length;
+      if (need < 0) {
+        const whole = parts.length === 1 ? chunk : Buffer.concat(parts);
+        parts = [whole];
+        need = lengthOf(whole);
+      }
+      if (need < 0 || have < need) return;
+      const status = parts[0]!.latin1Slice(9, 12);
+      if (status !== '200') fail(Buffer.concat(parts).toString('utf8').slice(0, 500));
+      else if (measuring) latencies.push(performance.now() - sentMs);
+      parts = [];
+      have = 0;
+      need = -1;
+      if (!stopped) send();
+    });
+    return socket;
+  };
+
+  const sockets = Array.from({ length: spec.connections }, open);
+  await wait(spec.warmUpMs);
+  measuring = true;
+  const from = performance.now();
+  await wait(spec.ms);
+  const seconds = (performance.now() - from) / 1_000;
+  measuring = false;
+  stopped = true;
+  for (const socket of sockets) socket.destroy();
+  const sorted = Float64Array.from(latencies).sort();
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  return { perSecond: sorted.length / seconds, p50: at(0.5), p99: at(0.99), answers: sorted.length, failed, firstFailure };
+}
+
+/** Bytes of a whole answer, its head included; -1 while the head is not complete. */
+function lengthOf(start: Buffer): number {
+  const end = start.indexOf('\r\n\r\n');
+  if (end < 0) return -1;
+  const length = /\r\ncontent-length: *(\d+)/i.exec(start.latin1Slice(0, end));
+  if (length === null) throw new Error(`an answer without Content-Length: ${start.latin1Slice(0, 200)}`);
+  return end + 4 + Number(length[1]);
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,43 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+
+/** What we compare ourselves with that is made of Node alone; each listens on a free port and answers it. */
+
+/** Answers each request with its own body: what HTTP in Node costs. */
+export function echoServer(): Promise<number> {
+  return serve((body, response) => {
+    response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length });
+    response.end(body);
+  });
+}
+
+/** The Open Inference Protocol in its plainest form: one `session.run` a request, nothing checked, captured or counted. */
+export async function plainServer(model: string): Promise<number> {
+  const session = await InferenceSession.create(model, { intraOpNumThreads: 1 });
+  const [output] = session.outputNames;
+  return serve((body, response) => {
+    const request = JSON.parse(body.toString()) as { inputs: { name: string; shape: number[]; data: number[] }[] };
+    const [input] = request.inputs;
+    const feeds = { [input!.name]: new Tensor('float32', Float32Array.from(input!.data), input!.shape) };
+    void session.run(feeds).then((answer) => {
+      const tensor = answer[output!]!;
+      const outputs = [{ name: output, shape: tensor.dims, datatype: 'FP32', data: Array.from(tensor.data as Float32Array) }];
+      response.writeHead(200, { 'Content-Type': 'application/json' });
+      response.end(JSON.stringify({ model_name: 'bench', outputs }));
+    });
+  });
+}
+
+function serve(answer: (body: Buffer, response: ServerResponse) => void): Promise<number> {
+  const server = createServer((request: IncomingMessage, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => answer(Buffer.concat(chunks), response));
+  });
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      if (address !== null && typeof address === 'object') resolve(address.port);
+    });
+  });
+}
