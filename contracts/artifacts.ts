@@ -1,5 +1,6 @@
 import type { FeatureDefinition } from '../domain/features.js';
 import type { RequestField } from '../domain/model-definition.js';
+import type { CacheOptions, CaptureOptions } from '../domain/serving-options.js';
 
 /** A stored object: content-addressed by `sha256:<hex>`. Anything large crosses a boundary as this. */
 export type ObjectRef = { readonly digest: string; readonly bytes: number; readonly mediaType: string };
@@ -41,4 +42,6 @@ export type ServingSpec = {
   /** ONNX input that takes the feature matrix [-1, features.length] FP32, and the output that is read. */
   readonly onnx: { readonly input: string; readonly output: string };
   readonly output: { readonly name: string; readonly min?: number; readonly max?: number };
+  readonly capture?: CaptureOptions;
+  readonly cache?: CacheOptions;
 };

@@ -155,9 +155,29 @@ function servingRules(definition: ModelDefinition): DefinitionFault[] {
   });
   const { min, max } = serving.output;
   if (min !== undefined && max !== undefined && min >= max) faults.push(fault('serving.output.min', `less than max (${max})`, min));
+  faults.push(...redactionRules(definition));
   serving.subject.forEach((name, i) => {
     if (!fields.has(name))
       faults.push(fault(`serving.subject[${i}]`, `a field of serving.request (${[...fields.keys()].join(', ')})`, name));
   });
   return faults;
+}
+
+function redactionRules({ serving, eventTime }: ModelDefinition): DefinitionFault[] {
+  const fields = new Map(serving.request.map((field) => [field.name, field]));
+  const rules = serving.capture?.redact ?? [];
+  return rules.flatMap((rule, i) => {
+    const at = `serving.capture.redact[${i}]`;
+    const field = fields.get(rule.field);
+    if (field === undefined) return [fault(`${at}.field`, `a field of serving.request (${[...fields.keys()].join(', ')})`, rule.field)];
+    if (rules.findIndex(({ field: name }) => name === rule.field) < i)
+      return [fault(`${at}.field`, 'a field that no rule before it names', rule.field)];
+    if (rule.field === eventTime)
+      return [fault(`${at}.field`, 'another field than the event time, by which rollouts and outcomes go', rule.field)];
+    if (rule.how !== 'hash' && serving.subject.includes(rule.field))
+      return [fault(`${at}.how`, '"hash", as the field is part of the subject: otherwise different questions become one', rule.how)];
+    if (rule.how === 'truncate' && field.datatype !== 'BYTES')
+      return [fault(`${at}.how`, '"drop", "hash" or "mask": only a text (BYTES) has a beginning', rule.how)];
+    return [];
+  });
 }

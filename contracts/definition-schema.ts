@@ -117,11 +117,31 @@ const requestField = z.strictObject({
   max: z.number().exactOptional(),
 });
 
+const redaction = z.discriminatedUnion('how', [
+  z.strictObject({ how: z.literal('drop'), field: identifier }),
+  z.strictObject({ how: z.literal('hash'), field: identifier }),
+  z.strictObject({ how: z.literal('mask'), field: identifier, keepLast: count.exactOptional() }),
+  z.strictObject({ how: z.literal('truncate'), field: identifier, length: count }),
+]);
+
+const capture = z.strictObject({
+  sagemaker: z.strictObject({ percent: z.number().gt(0).max(100), input: z.boolean(), output: z.boolean() }).exactOptional(),
+  redact: z.array(redaction).min(1).exactOptional(),
+});
+
+const cache = z.strictObject({
+  ttlMs: positiveMs,
+  maxEntries: positiveCount,
+  normalize: z.enum(['none', 'trim', 'lowercase']).exactOptional(),
+});
+
 const serving = z.strictObject({
   endpointKind: z.enum(['realtime', 'batch']),
   request: z.array(requestField).min(1),
   output: z.strictObject({ name: identifier, min: z.number().exactOptional(), max: z.number().exactOptional() }),
   subject: z.array(identifier).min(1),
+  capture: capture.exactOptional(),
+  cache: cache.exactOptional(),
 });
 
 /** The definition's shape. Unknown fields are refused at every depth. */

@@ -2,6 +2,7 @@ import type { MetricDefinition } from './metrics.js';
 import type { GateDefinition } from './gates.js';
 import type { FeatureDefinition } from './features.js';
 import type { RolloutLimits, RolloutPlanName } from './rollout-plan.js';
+import type { CacheOptions, CaptureOptions } from './serving-options.js';
 
 /** How much harm a wrong model can do; it decides who must approve and how a version is rolled out. */
 export type Risk = 'low' | 'limited' | 'high';
@@ -97,6 +98,8 @@ export type ModelDefinition = {
     readonly output: { readonly name: string; readonly min?: number; readonly max?: number };
     /** Request fields that together name the question; two requests with the same values ask the same (one pair). */
     readonly subject: readonly string[];
+    readonly capture?: CaptureOptions;
+    readonly cache?: CacheOptions;
   };
   readonly approval: { readonly expiresAfterMs: number };
   readonly rollout: { readonly plan?: RolloutPlanName; readonly limits: RolloutLimits };

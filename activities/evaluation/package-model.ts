@@ -82,6 +82,9 @@ export function servingSpecOf(definition: ModelDefinition, onnx: { readonly inpu
     subject: serving.subject,
     onnx: { input: onnx.input, output: onnx.output },
     output: serving.output,
+    // Left out where the definition has none, so that the packages of older definitions stay what they are.
+    ...(serving.capture === undefined ? {} : { capture: serving.capture }),
+    ...(serving.cache === undefined ? {} : { cache: serving.cache }),
   };
 }
 

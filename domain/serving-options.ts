@@ -1,0 +1,35 @@
+/**
+ * What a capture keeps of a field in place of its value. No rule lets a whole value, or more than half of it, through.
+ * - `drop`: nothing.
+ * - `hash`: HMAC-SHA-256 under the installation's secret, so that equal values still join.
+ * - `mask`: `***` and the last `keepLast` characters (default 0), at most half of them.
+ * - `truncate`: the first `length` characters, at most half of them.
+ */
+export type RedactionRule =
+  | { readonly field: string; readonly how: 'drop' }
+  | { readonly field: string; readonly how: 'hash' }
+  | { readonly field: string; readonly how: 'mask'; readonly keepLast?: number }
+  | { readonly field: string; readonly how: 'truncate'; readonly length: number };
+
+/** Request and answer as they were observed, written in SageMaker's data-capture format. */
+export type BodyCapture = {
+  /** Share of the requests, above 0 and at most 100. */
+  readonly percent: number;
+  readonly input: boolean;
+  readonly output: boolean;
+};
+
+/** What is kept of requests beside the prediction itself, and what must not be. */
+export type CaptureOptions = { readonly sagemaker?: BodyCapture; readonly redact?: readonly RedactionRule[] };
+
+/** How texts of the inputs are made equal before they are compared; `lowercase` trims as well. */
+export type TextNormalisation = 'none' | 'trim' | 'lowercase';
+
+/** Answers kept for requests that feed the model the same. */
+export type CacheOptions = {
+  /** How long an answer is given again. */
+  readonly ttlMs: number;
+  /** Answers kept a version; the least recently used go first. */
+  readonly maxEntries: number;
+  readonly normalize?: TextNormalisation;
+};
