@@ -1,4 +1,5 @@
 import type { ObjectRef, PackageFile, PackageRef, ServingSpec } from '../contracts/artifacts.js';
+import type { GatewayKey } from '../contracts/gateway-keys.js';
 import type { ClockRef } from '../domain/clock.js';
 import type { ErrorPair, VariantMeasurement } from '../domain/rollout-verdict.js';
 
@@ -170,6 +171,15 @@ export type CaptureStore = {
     model: string,
     labels: readonly { id?: string; subject?: string; eventTimeMs?: number; value: number }[],
   ): Promise<{ stored: number; refused: { index: number; reason: string }[] }>;
+};
+
+/** The keys that callers of the gateway show. */
+export type GatewayKeySource = {
+  /**
+   * Tells the keys now and at each change; answers what ends that. Rejects when they cannot be read now; when they cannot
+   * later, `failed` is told and the last ones stay.
+   */
+  follow(on: { changed(keys: readonly GatewayKey[]): void; failed(error: unknown): void }): Promise<() => void>;
 };
 
 export type { ServingSpec };

@@ -1,3 +1,5 @@
+import type { TokenIssuer } from './access/token-verifier.js';
+
 /** Settings of one gateway process. Times in milliseconds, sizes in bytes unless the name says rows. */
 export type GatewayConfig = {
   /** Name of this process in leases and acknowledgements; another one at each start. */
@@ -7,8 +9,14 @@ export type GatewayConfig = {
   readonly port: number;
   /** Address under which others reach this gateway, when it is not the one that it listens on. */
   readonly publicUrl: string | null;
-  /** Callers must show it; null (on loopback alone) lets everybody call. */
+  /** An admin key. Without it, without other keys and without `tokens` (on loopback alone) everybody may call. */
   readonly token: string | null;
+  /** An admin key that by itself leaves the gateway open: the platform's own, beside keys on loopback. */
+  readonly localToken: string | null;
+  /** Whose JSON Web Tokens count; null for nobody's. */
+  readonly tokens: TokenIssuer | null;
+  /** Values of the Host header that administration answers beside those of loopback, while everybody may call. */
+  readonly hosts: readonly string[];
   /** Folder for the last good state and the packages by digest. */
   readonly folder: string;
   /** Program of the inference thread; by default the one beside the gateway's own code. */
@@ -56,6 +64,9 @@ export type GatewaySettings = Pick<GatewayConfig, 'id' | 'host' | 'port' | 'fold
 const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   publicUrl: null,
   token: null,
+  localToken: null,
+  tokens: null,
+  hosts: [],
   inferenceThread: null,
   maxBodyBytes: 64 * 1024 * 1024,
   maxJsonDepth: 100,

@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { mkdir } from 'node:fs/promises';
-import type { CaptureStore, ObjectStore, OutcomeStore, PackageVerifier, RouteSource } from '../activities/ports.js';
+import type { CaptureStore, GatewayKeySource, ObjectStore, OutcomeStore, PackageVerifier, RouteSource } from '../activities/ports.js';
 import { atMost } from './models/at-most.js';
 import { CaptureBuffer } from './watching/capture-buffer.js';
 import { readEndpoint } from './http/endpoint.js';
 import type { Endpoint } from './http/endpoint.js';
+import { AccessControl } from './access/access-control.js';
 import { checkCaller } from './http/caller-check.js';
 import type { GatewaySettings } from './gateway-config.js';
 import { gatewayConfig } from './gateway-config.js';
@@ -34,6 +35,8 @@ export type GatewayDeps = {
   readonly outcomes: OutcomeStore;
   readonly objects: ObjectStore;
   readonly verifier: PackageVerifier;
+  /** The keys that callers show; left out for none beside the token. */
+  readonly keys?: GatewayKeySource;
   readonly config: GatewaySettings;
   /** Takes the gateway's log lines; by default they go nowhere. */
   readonly log?: Log;
@@ -77,6 +80,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     host: (servable) => loads(() => hostVersion({ source, metrics, config }, servable)),
   });
   const link = new RegistryLink({ routes: deps.routes, follower, config, log });
+  const access = new AccessControl(config);
+  const callers = { access, hosts: config.hosts };
+  let unfollowKeys: (() => void) | undefined;
   const { maxJsonDepth } = config;
   let url = '';
   let draining = false;
@@ -125,7 +131,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const path = request.url ?? '/';
     try {
       const endpoint = readEndpoint(request.method ?? 'GET', path);
-      checkCaller(config.token, endpoint, request.headers);
+      const checked = checkCaller(callers, endpoint, request.headers);
+      // Awaited only where there is something to wait for: a key that was seen before is not.
+      if (checked instanceof Promise) await checked;
       return await answer(endpoint, request, arrivedMs);
     } catch (error) {
       // What was not read of the body is thrown away, so that the connection can carry the next request.
@@ -151,12 +159,17 @@ export function createGateway(deps: GatewayDeps): Gateway {
     },
     async start() {
       await mkdir(config.folder, { recursive: true });
+      unfollowKeys = await deps.keys?.follow({
+        changed: (keys) => access.replaceKeys(keys),
+        failed: (error) => log({ level: 'error', event: 'keysUnreadable', reason: reasonOf(error) }),
+      });
       url = await server.listen();
       await link.open(config.publicUrl ?? url);
       log({ level: 'info', event: 'listening', url, models: tables.models });
     },
     async stop() {
       draining = true;
+      unfollowKeys?.();
       await link.close();
       await server.close(config.drainLimitMs);
       await shadow.drain(config.shadowLimitMs);

@@ -1,18 +1,28 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { AccessControl } from '../access/access-control.js';
+import { refuseOtherSites } from '../access/browser-check.js';
+import type { Caller } from '../access/credential.js';
 import type { Endpoint } from './endpoint.js';
-import { RequestError } from './request-error.js';
+import { accessOf } from './routes.js';
 
-/** What a load balancer or a scraper asks without a token: nothing of a model is in it. */
-const open: ReadonlySet<Endpoint['kind']> = new Set(['live', 'ready']);
-
-/** Throws `unauthenticated` unless the caller shows the gateway's token. Without a token (loopback only) everybody may call. */
-export function checkCaller(token: string | null, endpoint: Endpoint, headers: IncomingHttpHeaders): void {
-  if (token === null || open.has(endpoint.kind)) return;
-  const shown = /^Bearer ([^\s]+)$/.exec(headers.authorization ?? '')?.[1];
-  if (shown === undefined)
-    throw new RequestError('unauthenticated', 'this gateway wants a token: send the header "Authorization: Bearer <token>"');
-  if (!timingSafeEqual(digest(shown), digest(token))) throw new RequestError('unauthenticated', 'the token is not the one of this gateway');
+/**
+ * Lets an HTTP request through when its caller may make it; null for what everybody may call. A promise only for a key
+ * or token that was not seen before. Throws (or rejects with) a `RequestError`.
+ */
+export function checkCaller(
+  { access, hosts }: { readonly access: AccessControl; readonly hosts: readonly string[] },
+  endpoint: Endpoint,
+  headers: IncomingHttpHeaders,
+): Caller | null | Promise<Caller> {
+  const needed = accessOf(endpoint);
+  if (needed === 'open') return null;
+  if (needed === 'admin' || endpoint.kind === 'labels') refuseOtherSites(headers, { open: access.open, hosts });
+  if (access.open) return null;
+  const apiKey = headers['x-api-key'];
+  return access.check({
+    authorization: headers.authorization,
+    apiKey: typeof apiKey === 'string' ? apiKey : undefined,
+    role: needed,
+    model: 'model' in endpoint ? endpoint.model : null,
+  });
 }
-
-const digest = (text: string) => createHash('sha256').update(text).digest();

@@ -5,7 +5,8 @@ import { RequestError } from './request-error.js';
 export type Reply = {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  /** Text, or bytes as they go out. */
+  readonly body: string | Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
   readonly sent?: () => void;
 };
@@ -26,5 +27,6 @@ export function requestErrorOf(error: unknown): RequestError {
 export function errorReply(error: RequestError): Reply {
   const reply = json(error.status, { error: error.message });
   if (error.status === 401) return { ...reply, headers: { 'WWW-Authenticate': 'Bearer' } };
-  return error.status === 503 ? { ...reply, headers: { 'Retry-After': '1' } } : reply;
+  const { retryAfter } = error;
+  return retryAfter === null ? reply : { ...reply, headers: { 'Retry-After': retryAfter } };
 }

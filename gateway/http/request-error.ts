@@ -5,11 +5,13 @@
 export type RequestErrorKind =
   | 'invalidRequest'
   | 'unauthenticated'
+  | 'forbidden'
   | 'notFound'
   | 'methodNotAllowed'
   | 'unsupported'
   | 'notReady'
   | 'overloaded'
+  | 'rateLimited'
   | 'timeout'
   | 'inferenceFailed'
   | 'notFinite'
@@ -18,11 +20,13 @@ export type RequestErrorKind =
 const statusOf: Record<RequestErrorKind, number> = {
   invalidRequest: 400,
   unauthenticated: 401,
+  forbidden: 403,
   notFound: 404,
   methodNotAllowed: 405,
   unsupported: 415,
   notReady: 503,
   overloaded: 503,
+  rateLimited: 429,
   timeout: 504,
   inferenceFailed: 500,
   notFinite: 500,
@@ -32,11 +36,20 @@ const statusOf: Record<RequestErrorKind, number> = {
 /** A request that gets no prediction. The message goes to the caller: it names the place and what was expected. */
 export class RequestError extends Error {
   readonly kind: RequestErrorKind;
+  /** After which time another try may succeed, where that is known. */
+  readonly retryAfterMs: number | null;
 
-  constructor(kind: RequestErrorKind, message: string) {
+  constructor(kind: RequestErrorKind, message: string, retryAfterMs: number | null = null) {
     super(message);
     this.name = 'RequestError';
     this.kind = kind;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  /** Value of the header `Retry-After`, for an error that passes by itself; null for others. */
+  get retryAfter(): string | null {
+    if (this.retryAfterMs !== null) return String(Math.max(1, Math.ceil(this.retryAfterMs / 1000)));
+    return this.kind === 'notReady' || this.kind === 'overloaded' || this.kind === 'rateLimited' ? '1' : null;
   }
 
   /** HTTP status of the Open Inference Protocol answer. */

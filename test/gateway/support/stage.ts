@@ -108,7 +108,7 @@ export class Stage {
   /** Starts a gateway, on the registry in memory unless other stores are given. */
   async start(
     settings: Partial<GatewaySettings> = {},
-    stores: Pick<GatewayDeps, 'routes' | 'captures' | 'outcomes'> = this.registry,
+    stores: Pick<GatewayDeps, 'routes' | 'captures' | 'outcomes' | 'keys'> = this.registry,
   ): Promise<Gateway> {
     const gateway = createGateway({
       routes: stores.routes,
@@ -116,6 +116,7 @@ export class Stage {
       outcomes: stores.outcomes,
       objects: this.objects,
       verifier: this.#verifier,
+      ...(stores.keys === undefined ? {} : { keys: stores.keys }),
       config: {
         id: `gateway-${this.#gateways.length}`,
         host: '127.0.0.1',

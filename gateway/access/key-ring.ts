@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { isActiveKey } from '../../contracts/gateway-keys.js';
+import type { GatewayKey } from '../../contracts/gateway-keys.js';
+import type { Credential } from './credential.js';
+import { PasswordCheck } from './password-check.js';
+import { TokenBucket } from './token-bucket.js';
+
+/** The keys that count, found by what a caller shows. */
+export class KeyRing {
+  readonly #passwords = new PasswordCheck();
+  #byDigest = new Map<string, GatewayKey>();
+  #byName = new Map<string, GatewayKey>();
+  readonly #buckets = new Map<string, TokenBucket>();
+
+  replace(keys: readonly GatewayKey[]): void {
+    this.#byDigest = new Map(keys.map((key) => [key.digest, key]));
+    this.#byName = new Map(keys.map((key) => [key.name, key]));
+    for (const name of this.#buckets.keys()) if (!this.#byName.has(name)) this.#buckets.delete(name);
+  }
+
+  /** The key of a secret; null when there is none, or it counts no longer. */
+  ofSecret(secret: string): Credential | null {
+    // A digest tells nothing about how near a guess was, so looking it up in a table is safe.
+    return this.#credential(this.#byDigest.get(`sha256:${createHash('sha256').update(secret).digest('hex')}`));
+  }
+
+  /** The key of a name and its password; null when there is none. Throws a `RequestError` `overloaded` under a flood of guesses. */
+  async ofPassword(name: string, password: string): Promise<Credential | null> {
+    const key = this.#byName.get(name);
+    if (key === undefined || !key.digest.startsWith('scrypt:') || !(await this.#passwords.matches(password, key.digest))) return null;
+    return this.#credential(this.#byName.get(name) === key ? key : undefined);
+  }
+
+  #credential(key: GatewayKey | undefined): Credential | null {
+    if (key === undefined || !isActiveKey(key, Date.now())) return null;
+    return {
+      name: key.name,
+      role: key.role,
+      models: key.models === null ? null : new Set(key.models),
+      untilMs: key.expiresAtMs ?? Infinity,
+      bucket: this.#bucket(key),
+    };
+  }
+
+  /** One bucket a key, which a change of other keys leaves as it is. */
+  #bucket({ name, requestsPerSecond }: GatewayKey): TokenBucket | null {
+    if (requestsPerSecond === null) return null;
+    const known = this.#buckets.get(name);
+    if (known?.ratePerSecond === requestsPerSecond) return known;
+    const bucket = new TokenBucket(requestsPerSecond, performance.now());
+    this.#buckets.set(name, bucket);
+    return bucket;
+  }
+}
