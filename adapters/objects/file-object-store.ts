@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ObjectStore } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';
 import { digestOf, objectKey } from './digest.js';
-import { copyHashed, hashAll, replaceFile } from './hashed-copy.js';
+import { blocksOf, copyHashed, hashAll, holdsSame, replaceFile } from './hashed-copy.js';
 import { absentObject, notAsWritten, onDisk, otherBytes } from './object-failures.js';
 
 const abandonedMs = 24 * 3_600_000;
@@ -24,15 +24,18 @@ export async function openFileObjectStore(folder: string): Promise<ObjectStore> 
   });
   const pathOf = (digest: string): string => join(folder, objectKey(digest));
 
-  async function store(source: AsyncIterable<Uint8Array>, expected?: string): Promise<{ digest: string; bytes: number }> {
+  /** @param source.chunks gives the bytes from the beginning, each time it is called */
+  async function store(source: { chunks(): AsyncIterable<Uint8Array>; expected?: string }): Promise<{ digest: string; bytes: number }> {
     return onDisk(folder, async () => {
       const unfinished = join(incoming, randomUUID());
-      const copied = await copyHashed(source, { path: unfinished, mode: 0o444 });
+      const copied = await copyHashed(source.chunks(), { path: unfinished, mode: 0o444, durable: true });
       try {
+        const wanted = source.expected ?? copied.digest;
         // Before the rename: what does not read back must never be seen under its key.
-        const kept = await hashAll(createReadStream(unfinished));
-        const wanted = expected ?? copied.digest;
-        if (kept.digest !== wanted) throw notAsWritten({ digest: wanted, found: kept.digest, store: folder });
+        if (copied.digest !== wanted || !(await withFile(unfinished, (file) => holdsSame(file, source.chunks())))) {
+          const { digest: found } = await withFile(unfinished, (file) => hashAll(blocksOf(file)));
+          throw notAsWritten({ digest: wanted, found, store: folder });
+        }
         await publish(unfinished, pathOf(wanted));
       } catch (error) {
         await rm(unfinished, { force: true });
@@ -42,8 +45,8 @@ export async function openFileObjectStore(folder: string): Promise<ObjectStore> 
     });
   }
 
-  /** Reads an object as a stream of its file; absent and symbolic-linked ones are refused. */
-  async function read(digest: string): Promise<Awaited<ReturnType<typeof open>>> {
+  /** Opens an object's file; absent and symbolic-linked ones are refused. */
+  async function openObject(digest: string): Promise<FileHandle> {
     try {
       return await open(pathOf(digest), constants.O_RDONLY | constants.O_NOFOLLOW);
     } catch (error) {
@@ -56,8 +59,12 @@ export async function openFileObjectStore(folder: string): Promise<ObjectStore> 
 
   async function isIntact(digest: string): Promise<boolean> {
     try {
-      const file = await read(digest);
-      return (await hashAll(file.createReadStream())).digest === digest;
+      const file = await openObject(digest);
+      try {
+        return (await hashAll(blocksOf(file))).digest === digest;
+      } finally {
+        await file.close();
+      }
     } catch (error) {
       if (error instanceof PerennialError && error.type === 'ArtifactRejected') return false;
       throw error;
@@ -70,18 +77,18 @@ export async function openFileObjectStore(folder: string): Promise<ObjectStore> 
       const ref = { digest, bytes: bytes.byteLength, mediaType };
       // A damaged object is replaced by the bytes that belong there.
       if (await onDisk(folder, () => isIntact(digest))) return ref;
-      await store(chunksOf(bytes), digest);
+      await store({ chunks: () => chunksOf(bytes), expected: digest });
       return ref;
     },
 
     async putFile(path, mediaType) {
-      const { digest, bytes } = await store(chunksOfFile(path));
+      const { digest, bytes } = await store({ chunks: () => chunksOfFile(path) });
       return { digest, bytes, mediaType };
     },
 
     get: (digest) =>
       onDisk(folder, async () => {
-        const file = await read(digest);
+        const file = await openObject(digest);
         try {
           const bytes = await file.readFile();
           const found = digestOf(bytes);
@@ -94,12 +101,12 @@ export async function openFileObjectStore(folder: string): Promise<ObjectStore> 
 
     getFile: (digest, path) =>
       onDisk(folder, async () => {
-        const file = await read(digest);
+        const file = await openObject(digest);
         const check = ({ digest: found }: { digest: string }): void => {
           if (found !== digest) throw otherBytes({ digest, found, store: folder });
         };
         try {
-          await replaceFile(file.createReadStream({ autoClose: false }), { path, mode: 0o644, check });
+          await replaceFile(blocksOf(file), { path, mode: 0o644, check });
         } finally {
           await file.close();
         }
@@ -144,13 +151,27 @@ async function removeAbandoned(incoming: string): Promise<void> {
   }
 }
 
+async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
+  const file = await open(path, 'r');
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
 async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
 async function* chunksOfFile(path: string): AsyncGenerator<Uint8Array> {
   try {
-    yield* createReadStream(path, { highWaterMark: 1 << 20 });
+    const file = await open(path, 'r');
+    try {
+      yield* blocksOf(file);
+    } finally {
+      await file.close();
+    }
   } catch (cause) {
     throw new PerennialError(
       'Unavailable',
