@@ -182,4 +182,15 @@ export type GatewayKeySource = {
   follow(on: { changed(keys: readonly GatewayKey[]): void; failed(error: unknown): void }): Promise<() => void>;
 };
 
+/** Where files of observed requests go, by name. A reader finds a file whole or not at all. */
+export type CaptureFiles = {
+  /**
+   * Takes a finished file from this machine to a name such as `demand/champion/2026/11/21/13/05-07-042-….jsonl`; what is
+   * there under that name is replaced. `Unavailable` when the place refuses; the file is then still at its path.
+   */
+  put(name: string, path: string): Promise<void>;
+  /** Share of the disk there that is in use, 0 to 1; 0 where there is no such thing. */
+  diskUse(): Promise<number>;
+};
+
 export type { ServingSpec };

@@ -1,32 +1,24 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { ObjectStore } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';
 import { base64OfDigest, digestOf, objectKey } from './digest.js';
 import { hashAll, replaceFile, type Copied } from './hashed-copy.js';
 import { absentObject, notAsWritten, otherBytes } from './object-failures.js';
+import { attempts, s3Client, type S3Access } from './s3-client.js';
 import { isAbsent, s3Failure } from './s3-failures.js';
 
-export type S3Options = {
+export type S3Options = S3Access & {
   readonly bucket: string;
   /** Before every key, without slashes at its ends; empty for none. */
   readonly prefix: string;
-  /** Of an S3-compatible store; it is then addressed path style. Absent: AWS. */
-  readonly endpoint?: string;
-  /** Absent: as the AWS SDK finds it (AWS_REGION, profile). */
-  readonly region?: string;
-  /** Absent: as the AWS SDK finds them (variables, profile, role). */
-  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
 };
 
-const attempts = 3;
 const firstWaitMs = 100;
 /** What S3 takes in one request, and so with one checksum over the whole. */
 const largestBytes = 5 * 1024 ** 3;
-
-const ignore = (): void => {};
 
 /** How to send an object: a fresh body for every attempt, because a stream can be sent once. */
 type Sendable = Copied & { readonly mediaType: string; readonly body: () => AsyncIterable<Uint8Array> | Uint8Array };
@@ -38,18 +30,7 @@ type Sendable = Copied & { readonly mediaType: string; readonly body: () => Asyn
  * @throws PerennialError `Unavailable` from every method when the store refuses; it names the bucket and the way out
  */
 export function openS3ObjectStore(options: S3Options): ObjectStore {
-  const client = new S3Client({
-    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint, forcePathStyle: true }),
-    ...(options.region === undefined ? {} : { region: options.region }),
-    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
-    maxAttempts: attempts,
-    requestHandler: { connectionTimeout: 3000, socketTimeout: 30_000 },
-    // Every object's own SHA-256 is sent and checked here; stores that are not AWS stumble over the SDK's CRC trailers.
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    // It would say on the console that it cannot send a stream twice; that is done below.
-    logger: { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore },
-  });
+  const client = s3Client(options);
   const store = `s3://${options.bucket}${options.prefix === '' ? '' : `/${options.prefix}`}`;
   const at = (digest: string): { Bucket: string; Key: string } => ({
     Bucket: options.bucket,

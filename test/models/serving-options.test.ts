@@ -95,7 +95,7 @@ describe('capture and cache in a definition', () => {
       /100/,
     ],
     ['an answer that is kept for no time', { cache: { ttlMs: 0, maxEntries: 1 } }, 'serving.cache.ttlMs', /1/],
-  ])('refuse %s', (_, serving, path, expected) => {
+  ])('refuse %s', (...[, serving, path, expected]) => {
     const faults = faultsOf(with_(serving));
     expect(faults).toHaveLength(1);
     expect(faults[0]).toMatchObject({ path, expected: expect.stringMatching(expected) });

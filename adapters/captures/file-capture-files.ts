@@ -1,0 +1,45 @@
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename, rm, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { CaptureFiles } from '../../activities/ports.js';
+import { replaceFile } from '../objects/hashed-copy.js';
+import { onDisk } from '../objects/object-failures.js';
+
+/**
+ * Captured requests as files below a folder. A file comes by a rename, so readers find it whole or not at all, and its name
+ * is durable when `put` answers.
+ */
+export function openFileCaptureFiles(folder: string): CaptureFiles {
+  return {
+    put: (name, path) =>
+      onDisk(folder, async () => {
+        const target = join(folder, name);
+        await mkdir(dirname(target), { recursive: true });
+        try {
+          await rename(path, target);
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+          // Another disk: copied beside its place first.
+          await replaceFile(createReadStream(path), { path: target, mode: 0o600, check: () => undefined });
+          await rm(path);
+        }
+        await syncFolder(dirname(target));
+      }),
+
+    diskUse: () =>
+      onDisk(folder, async () => {
+        await mkdir(folder, { recursive: true });
+        const { blocks, bavail } = await statfs(folder);
+        return blocks === 0 ? 0 : 1 - bavail / blocks;
+      }),
+  };
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
