@@ -1,11 +1,10 @@
-import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { measureEmptySteps } from './lifecycle/empty-steps.js';
 import { measureMany } from './lifecycle/many.js';
 import { type BenchPart, runPart } from './lifecycle/parts.js';
 import { measureRetrain } from './lifecycle/retrain.js';
 import { BenchStack } from './lifecycle/stack.js';
-import { type Figure, report, tableOf } from './report.js';
+import { type Figure, machine, report, tableOf } from './report.js';
 
 // `npm run bench:lifecycle [-- --json] [--only steps|retrain|many]`: what the platform adds to the work itself. `--small`
 // proves that the benchmark runs; its figures say nothing.
@@ -47,10 +46,4 @@ async function measure(): Promise<void> {
   console.log(`${machine()}\n`);
   for (const line of tableOf(made)) console.log(line);
   if (options.json) console.log(JSON.stringify(made));
-}
-
-function machine(): string {
-  const gibibytes = Math.round(totalmem() / 2 ** 30);
-  const load = loadavg()[0]?.toFixed(1);
-  return `${availableParallelism()} cores of ${cpus()[0]?.model ?? 'an unknown processor'}, ${gibibytes} GiB, Node ${process.version}, load of the last minute ${load}`;
 }

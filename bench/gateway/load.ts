@@ -64,7 +64,7 @@ export async function load(spec: LoadSpec): Promise<LoadResult> {
         need = lengthOf(whole);
       }
       if (need < 0 || have < need) return;
-      const status = parts[0]!.latin1Slice(9, 12);
+      const status = parts[0]!.toString('latin1', 9, 12);
       if (status !== '200') fail(Buffer.concat(parts).toString('utf8').slice(0, 500));
       else if (measuring) latencies.push(performance.now() - sentMs);
       parts = [];
@@ -93,8 +93,8 @@ export async function load(spec: LoadSpec): Promise<LoadResult> {
 function lengthOf(start: Buffer): number {
   const end = start.indexOf('\r\n\r\n');
   if (end < 0) return -1;
-  const length = /\r\ncontent-length: *(\d+)/i.exec(start.latin1Slice(0, end));
-  if (length === null) throw new Error(`an answer without Content-Length: ${start.latin1Slice(0, 200)}`);
+  const length = /\r\ncontent-length: *(\d+)/i.exec(start.toString('latin1', 0, end));
+  if (length === null) throw new Error(`an answer without Content-Length: ${start.toString('latin1', 0, 200)}`);
   return end + 4 + Number(length[1]);
 }
 

@@ -1,21 +1,20 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 
-/** What we compare ourselves with that is made of Node alone; each listens on a free port and answers it. */
-
 /** Answers each request with its own body: what HTTP in Node costs. */
-export function echoServer(): Promise<number> {
-  return serve((body, response) => {
+export function echoServer(port: number): void {
+  serve(port, (body, response) => {
     response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length });
     response.end(body);
   });
 }
 
 /** The Open Inference Protocol in its plainest form: one `session.run` a request, nothing checked, captured or counted. */
-export async function plainServer(model: string): Promise<number> {
+export async function plainServer(port: number, model: string): Promise<void> {
   const session = await InferenceSession.create(model, { intraOpNumThreads: 1 });
   const [output] = session.outputNames;
-  return serve((body, response) => {
+  serve(port, (body, response) => {
+    if (body.length === 0) return void response.end('{}');
     const request = JSON.parse(body.toString()) as { inputs: { name: string; shape: number[]; data: number[] }[] };
     const [input] = request.inputs;
     const feeds = { [input!.name]: new Tensor('float32', Float32Array.from(input!.data), input!.shape) };
@@ -28,16 +27,11 @@ export async function plainServer(model: string): Promise<number> {
   });
 }
 
-function serve(answer: (body: Buffer, response: ServerResponse) => void): Promise<number> {
+function serve(port: number, answer: (body: Buffer, response: ServerResponse) => void): void {
   const server = createServer((request: IncomingMessage, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => answer(Buffer.concat(chunks), response));
   });
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      if (address !== null && typeof address === 'object') resolve(address.port);
-    });
-  });
+  server.listen(port, '127.0.0.1');
 }

@@ -11,13 +11,11 @@ import type * as Guard from '../../tools/servers/guard.mjs';
 import type * as Postgres from '../../tools/servers/postgres.mjs';
 import type * as Temporal from '../../tools/servers/temporal.mjs';
 import { treeCpuSeconds } from '../cpu-seconds.js';
+import { readPlaces, untilReady, type Places } from '../programs.js';
 import type { BenchPart } from './parts.js';
 
 const programs = { lifecycle: 'workers/lifecycle.worker.js', cpu: 'workers/cpu.worker.js', gateway: 'workers/gateway.js' } as const;
 export type Part = keyof typeof programs | BenchPart;
-
-/** Where the clone, its tools and its build lie; `npm run bench:lifecycle` says so. */
-export type Places = { readonly root: string; readonly tools: string; readonly build: string; readonly python: string };
 
 /** Servers and processes of one benchmark: its own home, Temporal and Postgres, and the built programs. */
 export class BenchStack {
@@ -105,7 +103,7 @@ export class BenchStack {
       },
     });
     this.#running.set(part, child);
-    await ready(child, part, () => readFileSync(join(home, `${part}.log`), 'utf8'));
+    await untilReady(child, part, () => readFileSync(join(home, `${part}.log`), 'utf8'));
   }
 
   /** Stops a program in order. */
@@ -137,23 +135,4 @@ export class BenchStack {
     await this.#end();
     clearInterval(alive);
   }
-}
-
-function readPlaces(): Places {
-  const { PERENNIAL_ROOT: root, PERENNIAL_TOOLS: tools, PERENNIAL_BUILD: build } = process.env;
-  if (root === undefined || tools === undefined || build === undefined) {
-    throw new Error('PERENNIAL_ROOT, PERENNIAL_TOOLS and PERENNIAL_BUILD are not set: run the benchmark by `npm run bench:lifecycle`');
-  }
-  return { root, tools, build, python: join(tools, 'python', 'bin', 'python') };
-}
-
-async function ready(child: ChildProcess, part: Part, log: () => string): Promise<void> {
-  let text = '';
-  for await (const chunk of child.stdout ?? []) {
-    text += String(chunk);
-    if (!text.split('\n').some((line) => line.startsWith('{"ready"'))) continue;
-    child.stdout?.resume();
-    return;
-  }
-  throw new Error(`${part} ended before it was ready:\n${log().split('\n').slice(-20).join('\n')}`);
 }

@@ -20,9 +20,18 @@ describe('report', () => {
     ]);
   });
 
+  it('holds a bar to reach only at or above', () => {
+    const { bars } = report('gateway', [
+      { name: 'reached', value: 10, unit: 'times', atLeast: 10 },
+      { name: 'below', value: 9.99, unit: 'times', atLeast: 10 },
+      { name: 'not measured', value: NaN, unit: 'times', atLeast: 10 },
+    ]);
+    expect(bars.map(({ holds }) => holds)).toEqual([true, false, false]);
+  });
+
   it('says in its table which limit does not hold', () => {
     const table = tableOf(report('lifecycle', [{ name: 'ten steps', value: 400, unit: 'ms', limit: 350 }]));
-    expect(table.at(-1)).toBe('ten steps     400 ms    350 ms   DOES NOT HOLD');
+    expect(table.at(-1)).toBe('ten steps     400 ms   at most 350 ms   DOES NOT HOLD');
   });
 
   it('takes the middle of several runs', () => {

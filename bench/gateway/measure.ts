@@ -1,0 +1,142 @@
+import { median } from '../report.js';
+import { binary32, jsonShapes, sixteen, sixtyFour, type Shape } from './shapes.js';
+import { load, type LoadResult } from './load.js';
+import { type Server, type ServerContext, startFastApi, startGateway, startMlServer, startPart } from './servers.js';
+import { fast, slow } from './world.js';
+
+/** What one server did in one shape, the medians of its rounds. Rates a second, times in milliseconds. */
+export type Cell = {
+  readonly server: string;
+  readonly shape: string;
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  /** CPU of the server in microseconds an answer; null where it cannot be counted. */
+  readonly cpuMicros: number | null;
+  readonly failed: number;
+};
+
+export type Measurement = {
+  readonly warmUpMs: number;
+  readonly ms: number;
+  readonly rounds: number;
+  /** Only these servers; null for all. */
+  readonly only: readonly string[] | null;
+  readonly say: (line: string) => void;
+};
+
+type Round = LoadResult & { readonly cpuMicros: number | null };
+
+const infer = (model: string): string => `/v2/models/${model}/infer`;
+
+/**
+ * Measures each server in each shape, round after round, one at a time: what disturbs the machine for a while disturbs all of
+ * them. A server that fails requests is no measurement: it throws.
+ */
+export async function measure(context: ServerContext, options: Measurement): Promise<Cell[]> {
+  const starts: Record<string, () => Promise<Server>> = {
+    echo: () => startPart(context, 'echo'),
+    plain: () => startPart(context, 'plain'),
+    gateway: () => startGateway(context, { processes: 1 }),
+    'gateway, 2 processes': () => startGateway(context, { processes: 2 }),
+    mlserver: () => startMlServer(context),
+    fastapi: () => startFastApi(context),
+  };
+  const wanted = Object.keys(starts).filter((name) => options.only?.includes(name) ?? true);
+  const servers = new Map<string, Server>();
+  const rounds = new Map<string, Round[]>();
+  const note = (server: string, shape: string, round: Round): void => {
+    if (round.failed > 0) throw new Error(`${server}, ${shape}: ${round.failed} requests failed, the first with ${round.firstFailure}`);
+    const key = `${server}\n${shape}`;
+    rounds.set(key, [...(rounds.get(key) ?? []), round]);
+  };
+  try {
+    for (const name of wanted) {
+      options.say(`starting ${name}…`);
+      servers.set(name, await starts[name]!());
+    }
+    for (let round = 1; round <= options.rounds; round++) {
+      options.say(`round ${round} of ${options.rounds}…`);
+      for (const [name, server] of servers) {
+        for (const shape of shapesOf(name)) note(name, shape.name, await loaded(server, { shape, options }));
+        if (name === 'gateway') {
+          note(name, withSlow, await besideSlow(server, options));
+          note(name, health, await healthUnderLoad(server, options));
+        }
+      }
+    }
+  } finally {
+    for (const server of servers.values()) await server.stop();
+  }
+  return [...rounds].map(([key, results]) => cell(key, results));
+}
+
+/** Columns that only the gateway has: the fast model while a slow one is asked, and health while all connections are busy. */
+export const withSlow = '16, beside a model of 20 ms';
+export const health = 'health, at 64';
+
+function shapesOf(name: string): readonly Shape[] {
+  if (name === 'gateway') return [...jsonShapes, binary32];
+  return name === 'gateway, 2 processes' ? [sixteen, sixtyFour] : jsonShapes;
+}
+
+async function loaded(server: Server, { shape, options }: { shape: Shape; options: Measurement }): Promise<Round> {
+  const before = server.cpuSeconds();
+  const spec = { port: server.port, path: infer(fast), payloads: shape.payloads, connections: shape.connections };
+  const result = await load({ ...spec, warmUpMs: options.warmUpMs, ms: options.ms });
+  const after = server.cpuSeconds();
+  const share = options.ms / (options.ms + options.warmUpMs);
+  const cpuMicros = before === null || after === null ? null : ((after - before) * share * 1e6) / result.answers;
+  return { ...result, cpuMicros };
+}
+
+async function besideSlow(server: Server, options: Measurement): Promise<Round> {
+  const common = { port: server.port, warmUpMs: options.warmUpMs, ms: options.ms, payloads: sixteen.payloads };
+  const [result] = await Promise.all([
+    load({ ...common, path: infer(fast), connections: 16 }),
+    load({ ...common, path: infer(slow), connections: 4 }),
+  ]);
+  return { ...result, cpuMicros: null };
+}
+
+async function healthUnderLoad(server: Server, options: Measurement): Promise<Round> {
+  const times: number[] = [];
+  let over = false;
+  const asking = (async () => {
+    while (!over) {
+      const from = performance.now();
+      const answer = await fetch(`http://127.0.0.1:${server.port}/v2/health/live`);
+      await answer.arrayBuffer();
+      times.push(performance.now() - from);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  })();
+  const result = await load({
+    port: server.port,
+    path: infer(fast),
+    payloads: sixtyFour.payloads,
+    connections: 64,
+    warmUpMs: 0,
+    ms: options.ms,
+  });
+  over = true;
+  await asking;
+  const sorted = times.toSorted((a, b) => a - b);
+  // The slowest of all: "under any load" is about the worst, not the middle.
+  return { ...result, p50: median(times), p99: sorted.at(-1) ?? Number.NaN, perSecond: Number.NaN, cpuMicros: null };
+}
+
+function cell(key: string, rounds: readonly Round[]): Cell {
+  const [server = '', shape = ''] = key.split('\n');
+  const middle = (of: (round: Round) => number): number => median(rounds.map(of));
+  const cpu = rounds.flatMap(({ cpuMicros }) => cpuMicros ?? []);
+  return {
+    server,
+    shape,
+    perSecond: middle(({ perSecond }) => perSecond),
+    p50: middle(({ p50 }) => p50),
+    p99: middle(({ p99 }) => p99),
+    cpuMicros: cpu.length === 0 ? null : median(cpu),
+    failed: 0,
+  };
+}
