@@ -20,6 +20,8 @@ export type TokenIssuer = {
 /** A verified token is looked at anew after this time, so that a key taken out of the set stops counting. */
 const trustedForMs = 300_000;
 const clockToleranceSeconds = 5;
+/** Codes of jose for a set that could not be fetched or read; the generic one is another status than 200. */
+const keySetIsAway: ReadonlySet<string> = new Set(['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID']);
 
 /** Verifies tokens of one issuer: signature, issuer, audience, expiry (which must be there), and a role in its claim. */
 export class TokenVerifier {
@@ -52,7 +54,7 @@ export class TokenVerifier {
     } catch (error) {
       if (error instanceof RequestError) throw error;
       // What jose says of a token names the check that failed, and nothing secret.
-      if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid))
+      if (error instanceof errors.JOSEError && !keySetIsAway.has(error.code))
         throw new RequestError('unauthenticated', `the token is refused: ${error.message}`);
       throw new RequestError('notReady', 'the keys that tokens are verified with cannot be had: try again later');
     }
