@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import type { CaptureStore, GatewayKeySource, ObjectStore, OutcomeStore, PackageVerifier, RouteSource } from '../activities/ports.js';
 import { atMost } from './models/at-most.js';
 import { CaptureBuffer } from './watching/capture-buffer.js';
+import { captureFigures } from './watching/capture-figures.js';
 import { readEndpoint } from './http/endpoint.js';
 import type { Endpoint } from './http/endpoint.js';
 import { AccessControl } from './access/access-control.js';
@@ -16,7 +17,7 @@ import { postLabels } from './prediction/label-endpoint.js';
 import type { Log } from './log.js';
 import { reasonOf } from './log.js';
 import { modelList, modelMetadata, modelReadiness, modelRoute, readiness, serverMetadata } from './oip/metadata.js';
-import { gatewayMetrics } from './watching/metrics.js';
+import { GatewayMetrics } from './watching/metrics.js';
 import { OutcomeCache } from './prediction/outcome-cache.js';
 import { Predictor } from './prediction/predictor.js';
 import { RegistryLink } from './routing/registry-link.js';
@@ -26,7 +27,11 @@ import { RequestError } from './http/request-error.js';
 import { readBody } from './http/request-body.js';
 import { RouteFollower } from './routing/route-follower.js';
 import { RoutingTable } from './routing/routing-table.js';
-import { invocationError, invoke } from './sagemaker/sagemaker-endpoint.js';
+import { invokeWithResponseStream } from './sagemaker/response-stream.js';
+import { invoke } from './sagemaker/sagemaker-endpoint.js';
+import { invocationError } from './sagemaker/sagemaker-errors.js';
+import { Sessions } from './sagemaker/sessions.js';
+import { generate, stream } from './streams/stream-endpoint.js';
 import { Shadow } from './prediction/shadow.js';
 
 export type GatewayDeps = {
@@ -62,13 +67,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
     batchRows: config.captureBatchRows,
     maxRows: config.maxCaptures,
   });
-  const metrics = gatewayMetrics({
-    capturesWaiting: () => captures.waiting,
-    capturesDropped: () => captures.dropped,
-    capturesWritten: () => captures.written,
-  });
-  const shadow = new Shadow({ outcomes, captures, metrics, config });
-  const predictor = new Predictor({ tables, outcomes, captures, metrics, shadow, config });
+  const metrics = new GatewayMetrics();
+  metrics.sample(...captureFigures(captures));
+  const shadow = new Shadow({ outcomes, captures, config });
+  const predictor = new Predictor({ tables, outcomes, captures, shadow, config });
   const source = { objects: deps.objects, verifier: deps.verifier, folder: config.folder };
   const loads = atMost(config.loadsAtOnce);
   const follower = new RouteFollower({
@@ -83,7 +85,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const access = new AccessControl(config);
   const callers = { access, hosts: config.hosts };
   let unfollowKeys: (() => void) | undefined;
-  const { maxJsonDepth } = config;
+  const { maxJsonDepth, maxBodyBytes } = config;
+  const invocations = { predictor, tables, sessions: new Sessions(config.sessionTtlMs), maxJsonDepth };
+  const streams = { predictor, tables, maxJsonDepth, maxBodyBytes };
   let url = '';
   let draining = false;
 
@@ -94,7 +98,14 @@ export function createGateway(deps: GatewayDeps): Gateway {
       case 'infer':
         return infer({ predictor, maxJsonDepth }, { ...endpoint, headers, body: await body(), arrivedMs });
       case 'invocations':
-        return invoke({ predictor, tables, maxJsonDepth }, { ...endpoint, headers, body: await body(), arrivedMs });
+        return invoke(invocations, { ...endpoint, headers, body: await body(), arrivedMs });
+      case 'invocationsStream':
+        return invokeWithResponseStream(invocations, { ...endpoint, headers, body: await body(), arrivedMs });
+      case 'generate':
+        return generate(streams, { ...endpoint, request, body, arrivedMs });
+      case 'inferStream':
+      case 'generateStream':
+        return stream(streams, { ...endpoint, request, body, arrivedMs });
       case 'labels': {
         const received = await body();
         tables.need(endpoint.model);
@@ -129,12 +140,16 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const handle = async (request: IncomingMessage): Promise<Reply> => {
     const arrivedMs = performance.now();
     const path = request.url ?? '/';
+    let asked = 'none';
     try {
       const endpoint = readEndpoint(request.method ?? 'GET', path);
+      asked = endpoint.kind;
       const checked = checkCaller(callers, endpoint, request.headers);
       // Awaited only where there is something to wait for: a key that was seen before is not.
       if (checked instanceof Promise) await checked;
-      return await answer(endpoint, request, arrivedMs);
+      const reply = await answer(endpoint, request, arrivedMs);
+      metrics.requests.count('http', asked, reply.status);
+      return reply;
     } catch (error) {
       // What was not read of the body is thrown away, so that the connection can carry the next request.
       if (!request.complete) request.resume();
@@ -148,7 +163,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
           path: path.slice(0, 200),
           reason: error instanceof Error ? error.stack : reasonOf(error),
         });
-      return path.startsWith('/endpoints/') ? invocationError(told) : errorReply(told);
+      const reply = path.startsWith('/endpoints/') ? invocationError(told) : errorReply(told);
+      metrics.requests.count('http', asked, reply.status);
+      return reply;
     }
   };
   const server = httpServer(config, handle);

@@ -3,7 +3,11 @@ import type { Runner } from './runner.js';
 import type { NamedTensors, Tensor } from './tensors.js';
 import { concatenate, sliceRows } from './tensors.js';
 
-export type BatchLimits = { readonly maxRows: number; readonly maxWaiting: number; onBatch?(rows: number, ms: number): void };
+export type BatchLimits = {
+  readonly maxRows: number;
+  readonly maxWaiting: number;
+  onBatch?(batch: { requests: number; rows: number; ms: number }): void;
+};
 
 type Waiting = {
   readonly feeds: NamedTensors;
@@ -106,7 +110,7 @@ export class Batcher {
     for (const entry of batch) rows += entry.rows;
     try {
       const outputs = await this.#runner.run(batch.length === 1 ? first.feeds : together(batch));
-      this.#limits.onBatch?.(rows, performance.now() - startedMs);
+      this.#limits.onBatch?.({ requests: batch.length, rows, ms: performance.now() - startedMs });
       if (batch.length === 1) return settle(first, outputs);
       if (!Object.values(outputs).every((tensor) => tensor.dims[0] === rows))
         throw new Error('the model answers another number of rows than it was asked');

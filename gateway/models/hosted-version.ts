@@ -7,7 +7,8 @@ import { directPlan } from '../plans/direct-plan.js';
 import { featurePlan } from '../plans/feature-plan.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { loadInPlace } from './in-place-runner.js';
-import type { GatewayMetrics, VersionMetrics } from '../watching/metrics.js';
+import type { GatewayMetrics } from '../watching/metrics.js';
+import type { VersionMetrics } from '../watching/version-metrics.js';
 import { readInferRequest } from '../oip/oip-request.js';
 import type { PackageSource } from './package-files.js';
 import { readPackage } from './package-files.js';
@@ -85,14 +86,17 @@ export async function hostVersion(deps: HostDeps, servable: ServableVersion): Pr
       await trial.release();
     }
     const metrics = deps.metrics.version(model, version);
-    metrics.loaded((performance.now() - startedMs) / 1000);
     const batcher = new Batcher(runner, {
       batchable: plan.batchable,
       maxRows: config.maxBatchRows,
       maxWaiting: config.maxWaiting,
-      onBatch: (rows) => metrics.batched(rows),
+      onBatch: (batch) => metrics.ran(batch),
     });
     const signature = JSON.stringify([plan.inputs, plan.outputs, contents.spec.request, contents.spec.eventTimeField]);
+    const { atWork, ...life } = lifetime(runner);
+    const loadSeconds = (performance.now() - startedMs) / 1000;
+    const released = metrics.loaded({ loadSeconds, inFlight: atWork, waiting: () => batcher.pending });
+    void life.closed.then(released);
     return {
       model,
       version,
@@ -104,7 +108,7 @@ export async function hostVersion(deps: HostDeps, servable: ServableVersion): Pr
       placement: runner.placement,
       runMs,
       signature,
-      ...lifetime(runner),
+      ...life,
     };
   } catch (error) {
     // Not waited for: a model that hangs never ends its thread.
@@ -160,7 +164,7 @@ async function withLimit<T>(work: Promise<T>, limitMs: number): Promise<T> {
   return Promise.race([work, limit]).finally(() => clearTimeout(timer));
 }
 
-function lifetime(runner: Runner): Pick<HostedVersion, 'enter' | 'leave' | 'retire' | 'closed'> {
+function lifetime(runner: Runner): Pick<HostedVersion, 'enter' | 'leave' | 'retire' | 'closed'> & { atWork(): number } {
   let inFlight = 0;
   let retired = false;
   let released = false;
@@ -180,6 +184,7 @@ function lifetime(runner: Runner): Pick<HostedVersion, 'enter' | 'leave' | 'reti
   };
   return {
     closed,
+    atWork: () => inFlight,
     enter() {
       if (!released) inFlight++;
       return !released;

@@ -3,7 +3,6 @@ import type { Capture } from '../../activities/ports.js';
 import type { CaptureBuffer } from '../watching/capture-buffer.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import type { HostedVersion } from '../models/hosted-version.js';
-import type { GatewayMetrics } from '../watching/metrics.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import type { OutcomeCache } from './outcome-cache.js';
 import { invalid, RequestError } from '../http/request-error.js';
@@ -16,7 +15,6 @@ export type PredictorDeps = {
   readonly tables: RoutingTable;
   readonly outcomes: OutcomeCache;
   readonly captures: CaptureBuffer;
-  readonly metrics: GatewayMetrics;
   readonly shadow: Shadow;
   readonly config: Pick<GatewayConfig, 'answerLimitMs' | 'challengerLimitMs' | 'maxRows'>;
 };
@@ -70,7 +68,7 @@ export class Predictor {
 
   /** Throws a `RequestError` when the request is wrong or no version could answer it. */
   async predict(call: PredictionCall): Promise<PredictionAnswer> {
-    const { tables, config, metrics } = this.#deps;
+    const { tables, config } = this.#deps;
     const table = tables.need(call.model);
     const chosen = chooseVersion(table, call);
     const { champion } = table;
@@ -84,7 +82,7 @@ export class Predictor {
       // A request that is wrong for both is the caller's; one that only the challenger's signature refuses is not.
       const otherSignature = error instanceof RequestError && error.kind === 'invalidRequest' && chosen.signature !== champion.signature;
       if (!(error instanceof RequestError) || !(error.isVersionFault || otherSignature)) throw error;
-      metrics.fellBack(call.model, chosen.version);
+      chosen.metrics.fallbacks++;
       // The route may have changed while the challenger was waited for.
       const now = tables.need(call.model);
       // The champion's latency counts from here: what the challenger took is held against the challenger.
@@ -112,8 +110,9 @@ export class Predictor {
       prepared = version.plan.prepare(request, { history: outcomes.history(call.model), nowMs });
       ids = this.#ids(request, { rows: prepared.rows, id: attempt.id });
       const predicted = version.plan.read(await version.batcher.run(prepared.feeds, prepared.rows, attempt.limitMs), prepared.rows);
-      const latencyMs = performance.now() - startedMs;
-      version.metrics.predicted(prepared.rows, latencyMs / 1000);
+      const endedMs = performance.now();
+      const latencyMs = endedMs - startedMs;
+      version.metrics.answered(prepared.rows, latencyMs, endedMs);
       this.#capture(attempt, { prepared, ids, nowMs, latencyMs, values: predicted.values, error: null });
       const answered = { ids, eventTimesMs: prepared.eventTimesMs, request, key: call.key };
       return {
@@ -126,7 +125,7 @@ export class Predictor {
       };
     } catch (error) {
       const kind = error instanceof RequestError ? error.kind : 'internal';
-      version.metrics.failed(kind, prepared?.rows ?? 1);
+      version.metrics.failed(kind, prepared?.rows ?? 1, performance.now() - startedMs);
       if (prepared !== undefined && ids !== undefined) {
         this.#capture(attempt, { prepared, ids, nowMs, latencyMs: performance.now() - startedMs, values: null, error: kind });
       }

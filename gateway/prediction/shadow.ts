@@ -1,7 +1,6 @@
 import type { CaptureBuffer } from '../watching/capture-buffer.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import type { HostedVersion } from '../models/hosted-version.js';
-import type { GatewayMetrics } from '../watching/metrics.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import type { OutcomeCache } from './outcome-cache.js';
 import { RequestError } from '../http/request-error.js';
@@ -21,7 +20,6 @@ type Copy = AnsweredRequest & { readonly table: ModelTable; readonly version: Ho
 export type ShadowDeps = {
   readonly outcomes: OutcomeCache;
   readonly captures: CaptureBuffer;
-  readonly metrics: GatewayMetrics;
   readonly config: Pick<GatewayConfig, 'maxShadowWaiting' | 'maxShadowAtWork' | 'shadowLimitMs'>;
 };
 
@@ -55,7 +53,7 @@ export class Shadow {
     const version = table.shadow;
     if (version === null) return;
     if (this.#waiting.length >= this.#deps.config.maxShadowWaiting) {
-      this.#deps.metrics.shed(version.model, version.version);
+      version.metrics.shed++;
       return;
     }
     // A route that has changed meanwhile may have let go of this shadow.
@@ -86,7 +84,7 @@ export class Shadow {
       const { version } = copy;
       const atWork = this.#atWork.get(version) ?? 0;
       if (now - copy.atMs > this.#deps.config.shadowLimitMs) {
-        this.#deps.metrics.shed(version.model, version.version);
+        version.metrics.shed++;
         version.leave();
       } else if (atWork >= this.#atOnce(version)) {
         held.push(copy);
@@ -122,12 +120,12 @@ export class Shadow {
         prepared.rows,
       );
       const latencyMs = performance.now() - startedMs;
-      version.metrics.predicted(prepared.rows, latencyMs / 1000);
+      version.metrics.shadowAnswered(prepared.rows, latencyMs);
       this.#capture(copy, { prepared, latencyMs, values: predicted.values, error: null });
     } catch (error) {
       const kind = error instanceof RequestError ? error.kind : 'internal';
-      if (kind === 'overloaded') return this.#deps.metrics.shed(version.model, version.version);
-      version.metrics.failed(kind, prepared?.rows ?? 1);
+      if (kind === 'overloaded') return void version.metrics.shed++;
+      version.metrics.shadowFailed(kind, prepared?.rows ?? 1);
       this.#capture(copy, { prepared, latencyMs: performance.now() - startedMs, values: null, error: kind });
     }
   }
