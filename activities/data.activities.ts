@@ -2,10 +2,11 @@ import { inputColumns, lookbackMs } from '../domain/feature-computation.js';
 import type { DataActivities } from '../contracts/activities.js';
 import type { DatasetRef } from '../contracts/artifacts.js';
 import type { ModelDefinition } from '../domain/model-definition.js';
-import { buildFeatures, readOutcomes } from './data/build-features.js';
+import { buildFeatures } from './data/build-features.js';
 import { checkData } from './data/check-data.js';
 import { type DataDeps, openTable, withScratch } from './data/data-deps.js';
 import { extractionInputs, extractWindow } from './data/extract-window.js';
+import { readOutcomes } from './data/read-dataset.js';
 import { openSources } from './data/source-files.js';
 import { splitFeatures } from './data/split-features.js';
 import { cachedStep } from './step-cache.js';
@@ -13,7 +14,7 @@ import { cachedStep } from './step-cache.js';
 export type { DataDeps } from './data/data-deps.js';
 
 /** Raised by whoever changes what a step answers for the same inputs: earlier outputs are then made again. */
-const codeVersions = { extract: '1', check: '1', features: '1', split: '2' } as const;
+const codeVersions = { extract: '2', check: '1', features: '2', split: '3' } as const;
 
 /** Serving gets at least this many of the newest outcomes, also when its features look back less far. */
 const servedOutcomes = 10_000;

@@ -21,7 +21,7 @@ export type ObjectStore = {
 /** A numeric column of a table; null and NaN are both NaN. */
 export type NumberColumn = { readonly name: string; readonly values: Float32Array | Float64Array };
 
-/** A column to write. `timestamp` holds epoch milliseconds, written as TIMESTAMP; the others as FLOAT and DOUBLE. */
+/** A column of values made here. `timestamp` holds epoch milliseconds and becomes TIMESTAMP; the others FLOAT and DOUBLE. */
 export type WriteColumn =
   | { readonly kind: 'timestamp'; readonly name: string; readonly values: Float64Array }
   | { readonly kind: 'float'; readonly name: string; readonly values: Float32Array }
@@ -41,8 +41,8 @@ export type TableSession = {
   describe(sql: string): Promise<{ name: string; type: string }[]>;
   /** Writes a query's result as Parquet: the same rows give the same bytes. Answers the rows written. */
   copy(sql: string, path: string): Promise<number>;
-  /** Writes columns as Parquet: the same values give the same bytes. */
-  write(columns: readonly WriteColumn[], path: string): Promise<void>;
+  /** Makes a temporary table of columns; its rows keep their order. */
+  insert(table: string, columns: readonly WriteColumn[]): Promise<void>;
 };
 /** The first folder is the one to work in: what does not fit into memory is put there. */
 export type Tables = { session<T>(folders: readonly string[], use: (session: TableSession) => Promise<T>): Promise<T> };

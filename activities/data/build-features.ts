@@ -1,96 +1,62 @@
 import { join } from 'node:path';
 import type { FeatureSet } from '../../contracts/activities.js';
 import type { DatasetRef } from '../../contracts/artifacts.js';
-import { PerennialError } from '../../domain/errors.js';
 import { featureMatrix, inputColumns } from '../../domain/feature-computation.js';
 import type { FeatureDefinition } from '../../domain/features.js';
 import type { ModelDefinition } from '../../domain/model-definition.js';
-import { type GrowingOutcomeHistory, outcomeHistory } from '../../domain/outcome-history.js';
-import type { TableSession, WriteColumn } from '../ports.js';
-import { type DataDeps, identifier, openTable, parquetType, timestamp } from './data-deps.js';
+import { outcomeHistory } from '../../domain/outcome-history.js';
+import type { WriteColumn } from '../ports.js';
+import { type DataDeps, identifier, openTable, parquetType } from './data-deps.js';
+import { readOutcomes, requireColumns, type Scratch } from './read-dataset.js';
 
-/** Rows of a dataset with what features are computed from; sorted by event time. */
-export type DatasetRows = {
-  readonly timesMs: Float64Array;
-  readonly target: Float64Array;
-  readonly inputs: Readonly<Record<string, Float32Array | Float64Array>>;
-  readonly history: GrowingOutcomeHistory;
-};
-
-type Scratch = { readonly folder: string; readonly session: TableSession };
-type Columns = { readonly eventTime: string; readonly target: string; readonly inputs: readonly string[] };
-
-/** Reads a dataset and its outcomes. `DataInvalid` names a column that it has not got. */
-export async function readDataset(
-  deps: Pick<DataDeps, 'objects'>,
-  { dataset, columns }: { dataset: DatasetRef; columns: Columns },
-  { folder, session }: Scratch,
-): Promise<DatasetRows> {
-  const absent = columns.inputs.filter((name) => !dataset.columns.some((column) => column.name === name));
-  if (absent.length > 0)
-    throw new PerennialError(
-      'DataInvalid',
-      `the dataset has no ${absent.join(', ')}: its columns are ${dataset.columns.map(({ name }) => name).join(', ')}`,
-    );
-  const table = await openTable(deps, folder, dataset.object);
-  // In the order of the file, which `extractWindow` sorted: sorting again would cost more than reading.
-  const { columns: numbers } = await session.numbers(
-    `SELECT CAST(epoch_ms(${identifier(columns.eventTime)}) AS DOUBLE), CAST(${identifier(columns.target)} AS DOUBLE)
-     ${columns.inputs.map((name) => `, CAST(${identifier(name)} AS DOUBLE)`).join('')} FROM ${table}`,
-  );
-  return {
-    timesMs: numbers[0]!.values as Float64Array,
-    target: numbers[1]!.values as Float64Array,
-    inputs: Object.fromEntries(columns.inputs.map((name, i) => [name, numbers[i + 2]!.values])),
-    history: outcomeHistory(await readOutcomes(deps, { dataset }, { folder, session })),
-  };
-}
-
-type OutcomesWanted = { readonly dataset: DatasetRef; readonly fromMs?: number; readonly atLeast?: number };
-
-/** The dataset's outcomes by event time: all, or those from `fromMs` on, yet `atLeast` so many of the newest. */
-export async function readOutcomes(
-  deps: Pick<DataDeps, 'objects'>,
-  { dataset, fromMs, atLeast = 0 }: OutcomesWanted,
-  { folder, session }: Scratch,
-): Promise<{ timeMs: number; value: number }[]> {
-  if (dataset.outcomes === undefined) return [];
-  const table = await openTable(deps, folder, dataset.outcomes);
-  const newest = fromMs === undefined ? '' : `QUALIFY time >= ${timestamp(fromMs)} OR row_number() OVER (ORDER BY time DESC) <= ${atLeast}`;
-  const { columns } = await session.numbers(`SELECT CAST(epoch_ms(time) AS DOUBLE), value FROM ${table} ${newest} ORDER BY time`);
-  return Array.from(columns[0]!.values, (timeMs, i) => ({ timeMs, value: columns[1]!.values[i]! }));
-}
-
-/** Features of every row of the dataset, as Parquet: event time, features in order (FP32), target (DOUBLE). */
+/**
+ * Features of every row of the dataset, as Parquet: event time, features in order (FP32), target (DOUBLE). A feature that is a
+ * column as it is goes from file to file as FP32; every other one is computed by `domain/feature-computation.ts`, as serving does.
+ */
 export async function buildFeatures(
   deps: DataDeps,
   { definition, dataset }: { definition: ModelDefinition; dataset: DatasetRef },
   scratch: Scratch,
 ): Promise<FeatureSet> {
-  const { features, eventTime, target } = definition;
-  const rows = await readDataset(deps, { dataset, columns: { eventTime, target: target.column, inputs: inputColumns(features) } }, scratch);
-  const matrix = featureMatrix(features, { timesMs: rows.timesMs, columns: rows.inputs }, rows.history);
-  const path = join(scratch.folder, 'features.parquet');
-  await scratch.session.write(
-    [
-      { kind: 'timestamp', name: eventTime, values: rows.timesMs },
-      ...featureColumns(features, matrix),
-      { kind: 'double', name: target.column, values: rows.target },
-    ],
+  const { features, target } = definition;
+  requireColumns(dataset, inputColumns(features));
+  const { folder, session } = scratch;
+  const table = await openTable(deps, folder, dataset.object);
+  const time = `epoch_ms(given.${identifier(definition.eventTime)})`;
+  const timesMs = (await session.numbers(`SELECT CAST(${time} AS DOUBLE) FROM ${table} AS given`)).columns[0]!.values as Float64Array;
+  const computed = features.filter(({ kind }) => kind !== 'input');
+  if (computed.length > 0) {
+    const history = outcomeHistory(await readOutcomes(deps, { dataset }, scratch));
+    await session.insert('computed', columnsOf(computed, featureMatrix(computed, { timesMs, columns: {} }, history)));
+  }
+  const columns = [
+    `epoch_ms(${time}) AS ${identifier(definition.eventTime)}`,
+    ...features.map((feature) =>
+      feature.kind === 'input'
+        ? `${orNaN(`CAST(CAST(given.${identifier(feature.column)} AS DOUBLE) AS FLOAT)`)} AS ${identifier(feature.name)}`
+        : `computed.${identifier(feature.name)}`,
+    ),
+    `${orNaN(`CAST(given.${identifier(target.column)} AS DOUBLE)`)} AS ${identifier(target.column)}`,
+  ];
+  const path = join(folder, 'features.parquet');
+  await session.copy(
+    `SELECT ${columns.join(', ')} FROM ${table} AS given ${computed.length === 0 ? '' : 'POSITIONAL JOIN computed'}`,
     path,
   );
   return {
     object: await deps.objects.putFile(path, parquetType),
-    rows: rows.timesMs.length,
+    rows: timesMs.length,
     features: features.map(({ name }) => name),
     target: target.column,
-    fromMs: rows.timesMs[0]!,
-    toMs: rows.timesMs.at(-1)! + 1,
+    fromMs: timesMs[0]!,
+    toMs: timesMs.at(-1)! + 1,
     dataset,
   };
 }
 
-function featureColumns(features: readonly FeatureDefinition[], matrix: Float32Array): WriteColumn[] {
+const orNaN = (value: string): string => `coalesce(${value}, 'nan')`;
+
+function columnsOf(features: readonly FeatureDefinition[], matrix: Float32Array): WriteColumn[] {
   const width = features.length;
   const rows = matrix.length / width;
   return features.map(({ name }, i) => {

@@ -12,7 +12,7 @@ export type Violation = {
   readonly example: string | null;
 };
 
-/** A column of the view `checked` with what is expected of it and the type that it has. */
+/** A column of the views `checked` and `numbered` (the same with row numbers) with what is expected of it and the type that it has. */
 export type CheckedColumn = { readonly check: ColumnCheck; readonly type: string };
 
 type Rule = { readonly column: string; readonly rule: Violation['rule']; readonly broken: string; readonly expected: string };
@@ -32,16 +32,14 @@ const sqlTypes: Readonly<Record<ColumnType, { readonly matches: RegExp; readonly
 export async function columnViolations(session: TableSession, columns: readonly CheckedColumn[], eventTime: string): Promise<Violation[]> {
   const rules = columns.flatMap(rulesOf);
   if (rules.length === 0) return [];
-  const [counts] = await session.rows(
-    `SELECT ${rules.map(({ broken }, i) => `count(*) FILTER (WHERE ${broken}) AS n${i}`).join(', ')} FROM checked`,
-  );
+  const [counts] = await session.rows(`SELECT ${rules.map(({ broken }, i) => `count_if(${broken}) AS n${i}`).join(', ')} FROM checked`);
   const violations: Violation[] = [];
   for (const [i, { column, rule, broken, expected }] of rules.entries()) {
     const rows = Number(counts?.[`n${i}`] ?? 0);
     if (rows === 0) continue;
     const [first] =
       await session.rows(`SELECT concat('row ', "row number", ' (', coalesce(CAST(${identifier(eventTime)} AS VARCHAR), 'no event time'), '): ',
-      coalesce(CAST(${identifier(column)} AS VARCHAR), 'null')) AS example FROM checked WHERE ${broken} ORDER BY "row number" LIMIT 1`);
+      coalesce(CAST(${identifier(column)} AS VARCHAR), 'null')) AS example FROM numbered WHERE ${broken} ORDER BY "row number" LIMIT 1`);
     violations.push({ column, rule, rows, expected, example: String(first?.['example']) });
   }
   // A whole column of another type, where single values of it are wrong: the values say more.

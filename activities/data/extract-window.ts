@@ -34,7 +34,7 @@ export async function extractWindow(
   const path = join(folder, 'window.parquet');
   const rows = await session.copy(
     `SELECT * FROM source_rows WHERE ${event} IS NULL OR (${event} >= ${timestamp(fromMs)} AND ${event} < ${timestamp(asOfMs)})
-     ORDER BY ${await sortKeys(event, columns, session)}`,
+     ${await inOrder(event, columns, session)}`,
     path,
   );
   if (rows === 0) throw await emptyWindow(definition, { fromMs, asOfMs }, session);
@@ -49,10 +49,18 @@ export async function extractWindow(
   return { digest, object, rows, columns, fromMs, toMs: asOfMs, ...(outcomes === undefined ? {} : { outcomes }) };
 }
 
-/** Every column decides only where times repeat: as keys they would cost more than the rest of the extraction. */
-async function sortKeys(event: string, columns: readonly { name: string }[], session: TableSession): Promise<string> {
-  const [found] = await session.rows(`SELECT count(*) - count(DISTINCT ${event}) AS repeated FROM source_rows`);
-  return Number(found?.['repeated'] ?? 0) === 0 ? event : [event, ...columns.map(({ name }) => identifier(name))].join(', ');
+/**
+ * The order of the rows as SQL; nothing for rows that come in order of distinct times already. Every column decides only where
+ * times repeat: as keys they would cost more than the rest of the extraction.
+ */
+async function inOrder(event: string, columns: readonly { name: string }[], session: TableSession): Promise<string> {
+  const [found] = await session.rows(
+    `SELECT count(*) - count(DISTINCT ${event}) AS repeated,
+     (SELECT count_if(coalesce(moment <= previous, true)) FROM
+       (SELECT ${event} AS moment, lag(${event}) OVER () AS previous FROM source_rows QUALIFY row_number() OVER () > 1)) AS unordered FROM source_rows`,
+  );
+  if (Number(found?.['repeated']) !== 0) return `ORDER BY ${[event, ...columns.map(({ name }) => identifier(name))].join(', ')}`;
+  return Number(found?.['unordered']) === 0 ? '' : `ORDER BY ${event}`;
 }
 
 function requireEventTime(definition: ModelDefinition, columns: readonly { name: string; type: string }[]): void {

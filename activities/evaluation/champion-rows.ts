@@ -3,7 +3,7 @@ import type { ServingSpec } from '../../contracts/artifacts.js';
 import { featureMatrix, inputColumns } from '../../domain/feature-computation.js';
 import { canonicalJson } from '../../domain/json.js';
 import type { ModelDefinition } from '../../domain/model-definition.js';
-import { readDataset } from '../data/build-features.js';
+import { readDataset } from '../data/read-dataset.js';
 import type { TableSession } from '../ports.js';
 import type { EvaluationDeps, FeatureRows } from './evaluation-deps.js';
 

@@ -2,7 +2,8 @@ import { DuckDBInstance, DuckDBTypeId, type DuckDBConnection, type DuckDBValue }
 import { join } from 'node:path';
 import type { NumberColumn, TableSession, Tables, WriteColumn } from '../../activities/ports.js';
 import { tableError } from './table-error.js';
-import { writeColumns } from './write-columns.js';
+import { parquet } from './parquet.js';
+import { insertColumns } from './insert-columns.js';
 
 /** Limits of each session's database. */
 export type DuckDbOptions = {
@@ -70,10 +71,10 @@ function sessionOn(connection: DuckDBConnection): TableSession {
       }),
     copy: (sql, path) =>
       guarded(sql, async () => {
-        const reader = await connection.runAndReadAll(`COPY (${sql}) TO ${text(path)} (FORMAT parquet, COMPRESSION snappy)`);
+        const reader = await connection.runAndReadAll(`COPY (${sql}) TO ${text(path)} ${parquet}`);
         return Number(reader.getRows()[0]?.[0] ?? 0);
       }),
-    write: (columns: readonly WriteColumn[], path) => guarded(`write ${path}`, () => writeColumns(connection, columns, path)),
+    insert: (table, columns: readonly WriteColumn[]) => guarded(`insert into ${table}`, () => insertColumns(connection, table, columns)),
   };
 }
 

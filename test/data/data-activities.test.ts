@@ -18,6 +18,9 @@ beforeEach(async () => {
   activities = createDataActivities(world);
 });
 
+/** The table with another line in one slot. */
+const slot = (n: number, line: string) => (lines: string[]) => lines.map((old, i) => (i === n ? line : old));
+
 const extract = (definition: ModelDefinition = rentals, at = asOfMs) => activities.extractWindow({ ...context, definition, asOfMs: at });
 
 async function failure(
@@ -127,7 +130,6 @@ describe('checkData', () => {
     world.source('rentals.csv', rentalsCsv(change));
     return activities.checkData({ ...context, definition: rentals, dataset: await extract(), asOfMs });
   };
-  const slot = (n: number, line: string) => (lines: string[]) => lines.map((old, i) => (i === n ? line : old));
 
   it('reports the columns and the absent hours of data that is sound', async () => {
     const report = await check((lines) => lines.filter((_, i) => i < 300 || i >= 303));
@@ -236,6 +238,20 @@ describe('buildFeatures and splitFeatures', () => {
         expect(columns.slice(1).map(({ values }) => values[row])).toEqual([...expected]);
         expect(expected.every(Number.isFinite)).toBe(true);
       }
+    });
+  });
+
+  it('keep a row whose input is absent, as NaN in its place', async () => {
+    world.source('rentals.csv', rentalsCsv(slot(250, '2024-01-11 10:00:00,,true,a,50')));
+    const built = await features();
+    await withScratch(world, [], async ({ folder, session }) => {
+      const { columns } = await session.numbers(
+        `SELECT temp, CAST(epoch_ms(time) AS DOUBLE) AS time FROM ${await openTable(world, folder, built.object)}`,
+      );
+      const absent = [...columns[0]!.values.keys()].filter((row) => Number.isNaN(columns[0]!.values[row]));
+      expect(absent.map((row) => columns[1]!.values[row])).toEqual([Date.UTC(2024, 0, 11, 10)]);
+      const [nulls] = await session.rows(`SELECT count(*) - count(temp) AS n FROM ${await openTable(world, folder, built.object)}`);
+      expect(nulls).toEqual({ n: 0 });
     });
   });
 

@@ -23,7 +23,10 @@ describe('tables', () => {
       { kind: 'double', name: 'target', values: Float64Array.from({ length: rows }, (_, i) => i / 7) },
     ];
     const path = join(folder, 'a.parquet');
-    await session((s) => s.write(columns, path));
+    await session(async (s) => {
+      await s.insert('made "here"', columns);
+      expect(await s.copy('SELECT * FROM "made ""here"""', path)).toBe(rows);
+    });
     const read = await session((s) =>
       s.numbers(`SELECT CAST(epoch_ms("the time") AS DOUBLE), "f""1", target FROM read_parquet('${path}')`),
     );
@@ -41,7 +44,8 @@ describe('tables', () => {
     const paths = ['a', 'b'].map((name) => join(folder, `${name}.parquet`));
     for (const path of paths) {
       await session(async (s) => {
-        await s.write([{ kind: 'float', name: 'x', values }], path);
+        await s.insert('made', [{ kind: 'float', name: 'x', values }]);
+        await s.copy('SELECT * FROM made', path);
         expect(await s.copy(`SELECT * FROM read_parquet('${path}') WHERE x > 0 ORDER BY x`, `${path}.sorted`)).toBeGreaterThan(100_000);
       });
     }

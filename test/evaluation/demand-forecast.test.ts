@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { FeatureSet } from '../../contracts/activities.js';
 import { withScratch } from '../../activities/data/data-deps.js';
-import { readDataset } from '../../activities/data/build-features.js';
+import { readDataset } from '../../activities/data/read-dataset.js';
 import { loadOnnx } from '../../activities/evaluation/onnx-model.js';
 import { compileFeatures, inputColumns } from '../../domain/feature-computation.js';
 import type { OutcomeHistory } from '../../domain/features.js';
