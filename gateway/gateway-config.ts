@@ -1,3 +1,5 @@
+import { availableParallelism, totalmem } from 'node:os';
+
 import type { TokenIssuer } from './access/token-verifier.js';
 
 /** Settings of one gateway process. Times in milliseconds, sizes in bytes unless the name says rows. */
@@ -17,6 +19,16 @@ export type GatewayConfig = {
   readonly tokens: TokenIssuer | null;
   /** Values of the Host header that administration answers beside those of loopback, while everybody may call. */
   readonly hosts: readonly string[];
+  /** Port of gRPC; 0 takes a free one, null leaves gRPC out. */
+  readonly grpcPort: number | null;
+  /** The gRPC service's `.proto`; by default the one beside the gateway's own code. */
+  readonly grpcProto: string | null;
+  /** PEM texts for gRPC over TLS; with an authority, callers must show a certificate of it. Null for plain connections. */
+  readonly grpcTls: { readonly certificate: string; readonly key: string; readonly clientAuthority: string | null } | null;
+  /** Calls that one gRPC connection may have open. */
+  readonly grpcMaxStreams: number;
+  /** Requests of one gRPC stream that are worked on at once. */
+  readonly grpcMaxInFlight: number;
   /** Folder for the last good state and the packages by digest. */
   readonly folder: string;
   /** Program of the inference thread; by default the one beside the gateway's own code. */
@@ -26,6 +38,26 @@ export type GatewayConfig = {
   readonly maxRows: number;
   /** A model whose run takes longer than this when warmed up runs in a thread of its own. */
   readonly inPlaceMaxMs: number;
+  /** How long a session of SageMaker's runtime lasts. */
+  readonly sessionTtlMs: number;
+  /** A model that takes longer than this to load would stop the event loop for as long: it runs in a thread too. */
+  readonly inPlaceLoadMaxMs: number;
+  /** Longest that one run in place may take; larger requests are cut into several, with turns for others in between. */
+  readonly inPlaceTurnMs: number;
+  /** Longest that one run of several requests in a thread should take. */
+  readonly threadRunMs: number;
+  /** Most threads of one version. */
+  readonly maxThreads: number;
+  /** Memory that all loaded models may take together; the least used are released beyond it. */
+  readonly memoryBudgetBytes: number;
+  /** Memory that a model may take while it is tried. */
+  readonly trialMemoryBytes: number;
+  /** A version that nobody asked for this long is released until somebody does; 0 keeps it. */
+  readonly idleUnloadMs: number;
+  /** How long a request waits for a version that is being loaded. */
+  readonly coldWaitMs: number;
+  /** Requests that may wait for a version that is being loaded; more are answered 503. */
+  readonly maxWaitingForLoad: number;
   /** Most rows of one run. */
   readonly maxBatchRows: number;
   /** Requests that may wait for one version; more are answered 503. */
@@ -61,17 +93,38 @@ export type GatewayConfig = {
 /** Where a gateway listens and keeps its files; everything else has a default. */
 export type GatewaySettings = Pick<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> & Partial<GatewayConfig>;
 
+/** Half of the memory that this process may use. */
+function halfOfMemory(): number {
+  const constrained = process.constrainedMemory();
+  return Math.floor((constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()) / 2);
+}
+
 const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   publicUrl: null,
   token: null,
   localToken: null,
   tokens: null,
   hosts: [],
+  grpcPort: null,
+  grpcProto: null,
+  grpcTls: null,
+  grpcMaxStreams: 1_000,
+  grpcMaxInFlight: 64,
   inferenceThread: null,
   maxBodyBytes: 64 * 1024 * 1024,
   maxJsonDepth: 100,
   maxRows: 100_000,
   inPlaceMaxMs: 0.3,
+  inPlaceLoadMaxMs: 100,
+  inPlaceTurnMs: 5,
+  threadRunMs: 100,
+  maxThreads: Math.max(1, availableParallelism() - 1),
+  memoryBudgetBytes: halfOfMemory(),
+  trialMemoryBytes: halfOfMemory(),
+  idleUnloadMs: 0,
+  coldWaitMs: 10_000,
+  maxWaitingForLoad: 1_000,
+  sessionTtlMs: 20 * 60_000,
   maxBatchRows: 256,
   maxWaiting: 1_000,
   answerLimitMs: 30_000,

@@ -7,7 +7,8 @@ export type Endpoint =
   | { readonly kind: 'server' | 'live' | 'ready' | 'models' | 'metrics' | 'flush' }
   | { readonly kind: 'model' | 'modelReady' | 'infer'; readonly model: string; readonly version: string | null }
   | { readonly kind: 'labels' | 'route'; readonly model: string }
-  | { readonly kind: 'invocations'; readonly model: string };
+  | { readonly kind: 'inferStream' | 'generateStream' | 'generate'; readonly model: string; readonly version: string | null }
+  | { readonly kind: 'invocations' | 'invocationsStream'; readonly model: string };
 
 const allowedName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const tree = pathTree(routes);

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { PerennialError } from '../../domain/errors.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import type { Reply } from './reply.js';
+import { sendStream } from './streamed-reply.js';
 
 export type HttpServer = {
   /** Listens; answers the address. `Conflict` when the port is taken. */
@@ -57,6 +58,7 @@ export function httpServer(config: GatewayConfig, handle: (request: IncomingMess
 }
 
 function send(response: ServerResponse, reply: Reply, draining: boolean): void {
+  if (reply.stream !== undefined) return void sendStream(response, { ...reply, stream: reply.stream }, draining);
   const headers: Record<string, string | number> = { 'Content-Type': reply.contentType, 'Content-Length': Buffer.byteLength(reply.body) };
   if (reply.headers !== undefined) Object.assign(headers, reply.headers);
   if (draining) headers['Connection'] = 'close';

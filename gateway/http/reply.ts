@@ -7,6 +7,8 @@ export type Reply = {
   readonly contentType: string;
   /** Text, or bytes as they go out. */
   readonly body: string | Uint8Array;
+  /** A body made piece by piece, in place of `body`; the signal is aborted when the caller has left. */
+  readonly stream?: (left: AbortSignal) => AsyncIterable<string | Uint8Array>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly sent?: () => void;
 };

@@ -33,7 +33,11 @@ export const routes: readonly Route[] = [
   { method: 'POST', path: '/v2/models/{model}/labels', kind: 'labels', access: 'predict' },
   { method: 'GET', path: '/v2/models/{model}/route', kind: 'route', access: 'predict' },
   { method: 'POST', path: '/v2/captures/flush', kind: 'flush', access: 'admin' },
+  ...ofModel('/v2/models/{model}', { method: 'POST', action: '/infer_stream', kind: 'inferStream', access: 'predict' }),
+  ...ofModel('/v2/models/{model}', { method: 'POST', action: '/generate', kind: 'generate', access: 'predict' }),
+  ...ofModel('/v2/models/{model}', { method: 'POST', action: '/generate_stream', kind: 'generateStream', access: 'predict' }),
   { method: 'POST', path: '/endpoints/{model}/invocations', kind: 'invocations', access: 'predict' },
+  { method: 'POST', path: '/endpoints/{model}/invocations-response-stream', kind: 'invocationsStream', access: 'predict' },
   { method: 'GET', path: '/metrics', kind: 'metrics', access: 'predict' },
 ];
 

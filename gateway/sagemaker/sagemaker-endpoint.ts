@@ -44,7 +44,10 @@ export async function invoke(deps: InvocationDeps, call: InvocationCall): Promis
   const body = readRequestBody({ body: call.body, contentType: invocation.contentType, maxJsonDepth: deps.maxJsonDepth });
   if (body.kind === 'session') return sessionReply(deps, opened, body.action);
   const format = answerFormat(body.format, invocation.accept);
-  const answer = await deps.predictor.predict({ ...predictionOf(opened, call.arrivedMs), read: (plan) => withId(body.read(plan), invocation) });
+  const answer = await deps.predictor.predict({
+    ...predictionOf(opened, call.arrivedMs),
+    read: (plan) => withId(body.read(plan), invocation),
+  });
   return {
     status: 200,
     ...answerBody(answer, format),
@@ -101,4 +104,3 @@ function sessionReply({ tables, sessions }: InvocationDeps, opened: Opened, acti
   }
   return { status: 200, contentType: 'application/json', body: '{}', headers };
 }
-

@@ -1,0 +1,78 @@
+import type { Reply } from '../http/reply.js';
+import { RequestError } from '../http/request-error.js';
+import { element, inferReply } from '../oip/oip-response.js';
+import type { OutputTensor } from '../plans/serving-plan.js';
+import type { PredictionAnswer } from '../prediction/predictor.js';
+import { writeNpy } from './npy.js';
+import type { Format } from './request-body.js';
+import { mediaFormat } from './request-body.js';
+
+/** The form of an answer: what is accepted, else the form of the request. Throws a `RequestError` for what cannot be given. */
+export function answerFormat(asked: Format, accept: string | null): Format {
+  if (accept === null) return asked;
+  for (const part of accept.split(',')) {
+    const format = mediaFormat(part);
+    if (format === null) continue;
+    // Both kinds of JSON have one media type: which one, the request decides.
+    return format !== 'json' ? format : asked === 'oip' ? 'oip' : 'instances';
+  }
+  throw new RequestError(
+    'unsupported',
+    `Accept ${accept.slice(0, 100)} cannot be given: application/json, text/csv, application/jsonlines and application/x-npy can`,
+  );
+}
+
+/** Content type and body of an answer. */
+export function answerBody(answer: PredictionAnswer, format: Format): Pick<Reply, 'contentType' | 'body'> {
+  switch (format) {
+    case 'oip':
+      return inferReply(answer);
+    case 'instances':
+      return { contentType: 'application/json', body: `{"predictions":[${predictions(answer).join(',')}]}` };
+    case 'jsonLines':
+      return {
+        contentType: 'application/jsonlines',
+        body: predictions(answer)
+          .map((value) => `${value}\n`)
+          .join(''),
+      };
+    case 'csv': {
+      const { outputs, rows } = table(answer);
+      const lines = Array.from({ length: rows }, (_, row) => outputs.map((output) => cells(output, { row, rows }).join(',')).join(','));
+      return { contentType: 'text/csv; charset=utf-8', body: `${lines.join('\n')}\n` };
+    }
+    case 'npy': {
+      const { outputs } = table(answer);
+      if (outputs.length !== 1)
+        throw new RequestError('unsupported', `the model has ${outputs.length} outputs, an .npy array holds one: accept application/json`);
+      return { contentType: 'application/x-npy', body: writeNpy(outputs[0]!) };
+    }
+  }
+}
+
+/** One JSON value a row: the value of the only output, or an object by output. */
+export function predictions(answer: PredictionAnswer): string[] {
+  const { outputs, rows } = table(answer);
+  const value = (output: OutputTensor, row: number): string => {
+    const values = cells(output, { row, rows });
+    return output.shape.length <= 1 || values.length === 1 ? values[0]! : `[${values.join(',')}]`;
+  };
+  return Array.from({ length: rows }, (_, row) =>
+    outputs.length === 1
+      ? value(outputs[0]!, row)
+      : `{${outputs.map((output) => `${JSON.stringify(output.name)}:${value(output, row)}`).join(',')}}`,
+  );
+}
+
+function table(answer: PredictionAnswer): { outputs: readonly OutputTensor[]; rows: number } {
+  const wanted = answer.request.outputs;
+  return {
+    outputs: answer.predicted.outputs.filter(({ name }) => wanted === null || wanted.some((asked) => asked.name === name)),
+    rows: answer.ids.length,
+  };
+}
+
+function cells(output: OutputTensor, at: { row: number; rows: number }): string[] {
+  const width = Math.floor(output.data.length / at.rows);
+  return Array.from({ length: width }, (_, i) => element(output.data[at.row * width + i]!, output.datatype));
+}

@@ -1,0 +1,120 @@
+import { parseJsonBody } from '../http/json-body.js';
+import { invalid, RequestError } from '../http/request-error.js';
+import { isObject, readInferRequest } from '../oip/oip-request.js';
+import type { InferRequest } from '../oip/oip-request.js';
+import type { ServingPlan } from '../plans/serving-plan.js';
+import { linesOf } from '../streams/body-lines.js';
+import type { NpyArray } from './npy.js';
+import { npyColumns, npyInput, readNpy } from './npy.js';
+import { fromCsv, fromInstances } from './sagemaker-body.js';
+
+/** How a body holds its rows, which is how the answer holds them unless another form is accepted. */
+export type Format = 'oip' | 'instances' | 'csv' | 'jsonLines' | 'npy';
+
+/** A body that was read as far as that goes without a model's signature. `session` is set when it asks for no prediction. */
+export type RequestBody =
+  | { readonly kind: 'rows'; readonly format: Format; read(plan: ServingPlan): InferRequest }
+  | { readonly kind: 'session'; readonly action: 'open' | 'close' };
+
+type Taken = { readonly body: Buffer; readonly contentType: string; readonly maxJsonDepth: number };
+
+/** Types of JSON lines as they are in use; SageMaker's own is the first. */
+const jsonLines: ReadonlySet<string> = new Set([
+  'application/jsonlines',
+  'application/jsonl',
+  'application/x-ndjson',
+  'application/x-jsonlines',
+]);
+
+/** What a media type stands for: which kind of JSON, its body says. `null` for one that is not taken. */
+export function mediaFormat(mediaType: string): 'json' | 'csv' | 'jsonLines' | 'npy' | null {
+  const type = mediaType.split(';')[0]!.trim().toLowerCase();
+  if (type === 'application/json') return 'json';
+  if (type === 'text/csv') return 'csv';
+  if (jsonLines.has(type)) return 'jsonLines';
+  return type === 'application/x-npy' ? 'npy' : null;
+}
+
+/** Reads a body by its content type. Throws a `RequestError` for what is not taken or not understood. */
+export function readRequestBody(taken: Taken): RequestBody {
+  const { body, contentType, maxJsonDepth } = taken;
+  switch (mediaFormat(contentType)) {
+    case 'csv': {
+      const text = body.toString('utf8');
+      return { kind: 'rows', format: 'csv', read: (plan) => fromCsv(text, plan) };
+    }
+    case 'jsonLines': {
+      const instances = Array.from(linesOf(body), (line, row) => instanceOf(line, { row, maxJsonDepth }));
+      return { kind: 'rows', format: 'jsonLines', read: (plan) => fromInstances(instances, plan) };
+    }
+    case 'npy': {
+      const array = readNpy(body);
+      return { kind: 'rows', format: 'npy', read: (plan) => fromArray(array, plan) };
+    }
+    case null:
+      throw new RequestError(
+        'unsupported',
+        `Content-Type ${contentType.slice(0, 100)} is not taken: application/json, text/csv, application/jsonlines and application/x-npy are`,
+      );
+    case 'json':
+      return readJson(parseJsonBody(body, maxJsonDepth));
+  }
+}
+
+function readJson(body: unknown): RequestBody {
+  if (isObject(body) && body['instances'] !== undefined)
+    return { kind: 'rows', format: 'instances', read: (plan) => fromInstances(body['instances'], plan) };
+  if (isObject(body) && body['inputs'] !== undefined) {
+    const request = readInferRequest(body);
+    return { kind: 'rows', format: 'oip', read: () => request };
+  }
+  // The payloads by which callers of stateful models on SageMaker open and close a session.
+  if (isObject(body) && body['requestType'] === 'NEW_SESSION') return { kind: 'session', action: 'open' };
+  if (isObject(body) && body['requestType'] === 'CLOSE') return { kind: 'session', action: 'close' };
+  throw invalid('a JSON object with "inputs" (Open Inference Protocol) or "instances" is expected');
+}
+
+/** One line of a JSON-lines body as an instance; a line of SageMaker's `{"features":[...]}` is its list. */
+export function instanceOf(line: Buffer, at: { row: number; maxJsonDepth: number }): unknown {
+  let value: unknown;
+  try {
+    value = parseJsonBody(line, at.maxJsonDepth);
+  } catch (error) {
+    throw invalid(`line ${at.row}: ${(error as Error).message}`);
+  }
+  return isObject(value) && Array.isArray(value['features']) && Object.keys(value).length === 1 ? value['features'] : value;
+}
+
+function fromArray(array: NpyArray, plan: ServingPlan): InferRequest {
+  const whole = (inputs: InferRequest['inputs']): InferRequest => ({ id: null, parameters: {}, inputs, outputs: null });
+  const [only] = plan.inputs;
+  if (plan.inputs.length === 1) return whole([npyInput(only!.name, array)]);
+  if (array.shape.length !== 2 || array.shape[1] !== plan.inputs.length) {
+    const names = plan.inputs.map(({ name }) => name).join(', ');
+    throw invalid(`the .npy array has shape (${array.shape.join(', ')}): (rows, ${plan.inputs.length}) is expected, of ${names}`);
+  }
+  const columns = npyColumns(array);
+  return whole(
+    plan.inputs.map(({ name, datatype }, i) => {
+      const column = npyInput(name, { datatype: array.datatype, shape: [array.shape[0]!], bytes: columns[i]! });
+      // An array has one type for all its columns; each field takes its own.
+      return datatype === array.datatype ? column : { name, datatype, shape: column.shape, data: numbersOf(array.datatype, columns[i]!) };
+    }),
+  );
+}
+
+function numbersOf(datatype: string, bytes: Buffer): (number | boolean)[] {
+  const copy = new Uint8Array(bytes).buffer;
+  switch (datatype) {
+    case 'FP64':
+      return [...new Float64Array(copy)];
+    case 'FP32':
+      return [...new Float32Array(copy)];
+    case 'INT64':
+      return [...new BigInt64Array(copy)].map(Number);
+    case 'INT32':
+      return [...new Int32Array(copy)];
+    default:
+      throw invalid(`a .npy array of ${datatype} does not fit fields of several types: save it as float64`);
+  }
+}

@@ -1,0 +1,83 @@
+import { EventStreamCodec } from '@smithy/core/event-streams';
+import type { Reply } from '../http/reply.js';
+import { invalid, RequestError } from '../http/request-error.js';
+import { chooseVersion } from '../routing/routing-table.js';
+import { answerEach, eachRow } from '../streams/row-answers.js';
+import { answerBody, answerFormat, predictions } from './answer-body.js';
+import type { PredictionAnswer } from '../prediction/predictor.js';
+import { streamHeaders } from './invocation-headers.js';
+import type { Format } from './request-body.js';
+import { readRequestBody } from './request-body.js';
+import type { InvocationCall, InvocationDeps } from './sagemaker-endpoint.js';
+import { commonHeaders, openInvocation, predictionOf, withId } from './sagemaker-endpoint.js';
+import { runtimeError } from './sagemaker-errors.js';
+
+const codec = new EventStreamCodec(
+  (bytes) => Buffer.from(bytes).toString('utf8'),
+  (text) => Buffer.from(text, 'utf8'),
+);
+
+/**
+ * `POST /endpoints/{name}/invocations-response-stream`, `InvokeEndpointWithResponseStream`: an AWS event stream with one
+ * payload part a row, in their order and each as soon as it is answered: a line of CSV, or a line of JSON. A later row
+ * that cannot be answered ends the stream with a `ModelStreamError`.
+ */
+export async function invokeWithResponseStream(deps: InvocationDeps, call: InvocationCall): Promise<Reply> {
+  const opened = openInvocation(deps, call, streamHeaders);
+  const { invocation, target } = opened;
+  if (opened.session.kind === 'new') throw invalid('a session is opened with InvokeEndpoint, not with a response stream');
+  const body = readRequestBody({ body: call.body, contentType: invocation.contentType, maxJsonDepth: deps.maxJsonDepth });
+  if (body.kind === 'session') throw invalid('a session is closed with InvokeEndpoint, not with a response stream');
+  const format = answerFormat(body.format, invocation.accept);
+  if (format === 'npy')
+    throw new RequestError('unsupported', 'an .npy array is not sent in parts: accept application/jsonlines or text/csv');
+  const left = new AbortController();
+  const prediction = { ...predictionOf(opened, call.arrivedMs), cancel: left.signal };
+  const { plan } = chooseVersion(deps.tables.need(target.model), prediction);
+  const answers = await answerEach(deps.predictor, prediction, eachRow(withId(body.read(plan), invocation)));
+  if (answers === null) throw invalid('the request has no rows: at least one is expected');
+  return {
+    status: 200,
+    contentType: 'application/vnd.amazon.eventstream',
+    headers: {
+      ...commonHeaders(opened),
+      'X-Amzn-SageMaker-Content-Type': format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonlines',
+      'x-Amzn-Invoked-Production-Variant': answers.first.variant,
+    },
+    body: '',
+    async *stream(gone) {
+      gone.addEventListener('abort', () => left.abort(), { once: true });
+      yield part(answers.first, format);
+      answers.first.sent();
+      for await (const result of answers.rest) {
+        if (result.kind === 'error') return yield failure(result.error);
+        yield part(result.answer, format);
+        result.answer.sent();
+      }
+    },
+  };
+}
+
+function part(answer: PredictionAnswer, format: Format): Uint8Array {
+  const text = format === 'instances' ? `${predictions(answer)[0]!}\n` : String(answerBody(answer, format).body);
+  return codec.encode({
+    headers: {
+      ':message-type': { type: 'string', value: 'event' },
+      ':event-type': { type: 'string', value: 'PayloadPart' },
+      ':content-type': { type: 'string', value: 'application/octet-stream' },
+    },
+    body: Buffer.from(format === 'oip' ? `${text}\n` : text),
+  });
+}
+
+function failure(error: RequestError): Uint8Array {
+  const { type } = runtimeError(error);
+  return codec.encode({
+    headers: {
+      ':message-type': { type: 'string', value: 'exception' },
+      ':exception-type': { type: 'string', value: type === 'InternalFailure' ? 'InternalStreamFailure' : 'ModelStreamError' },
+      ':content-type': { type: 'string', value: 'application/json' },
+    },
+    body: Buffer.from(JSON.stringify({ Message: error.message, ErrorCode: type })),
+  });
+}

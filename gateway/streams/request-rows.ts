@@ -1,0 +1,75 @@
+import { invalid } from '../http/request-error.js';
+import { quote } from '../oip/oip-request.js';
+import type { InferRequest, RequestInput } from '../oip/oip-request.js';
+import { sizeOf } from '../models/tensors.js';
+
+/** Bytes of one element in the protocol's binary form; BYTES have a length each. */
+const elementBytes: Readonly<Record<string, number>> = {
+  BOOL: 1,
+  UINT8: 1,
+  INT8: 1,
+  UINT16: 2,
+  INT16: 2,
+  FP16: 2,
+  BF16: 2,
+  UINT32: 4,
+  INT32: 4,
+  FP32: 4,
+  UINT64: 8,
+  INT64: 8,
+  FP64: 8,
+};
+
+/** How many rows a request has: the first size of all its inputs. Throws a `RequestError` when they differ. */
+export function rowsOf(request: InferRequest): number {
+  const [first, ...others] = request.inputs;
+  const rows = first!.shape[0] ?? 1;
+  for (const { name, shape } of others) {
+    if ((shape[0] ?? 1) !== rows)
+      throw invalid(`input ${quote(name)} has ${shape[0] ?? 1} rows, ${quote(first!.name)} has ${rows}: all inputs must have the same`);
+  }
+  if (rows < 1) throw invalid('the request has no rows: at least one is expected');
+  return rows;
+}
+
+/** Some rows of a request as a request of their own. A prediction id that the caller gave gets the row's number. */
+export function someRows(request: InferRequest, { from, rows }: { from: number; rows: number }): InferRequest {
+  if (from === 0 && rows === rowsOf(request)) return request;
+  const inputs = request.inputs.map((input) => rowsOfInput(input, { from, rows }));
+  const id = request.parameters['prediction_id'];
+  if (typeof id !== 'string') return { ...request, inputs };
+  return { ...request, inputs, parameters: { ...request.parameters, prediction_id: `${id}-${from}` } };
+}
+
+function rowsOfInput(input: RequestInput, { from, rows }: { from: number; rows: number }): RequestInput {
+  const { name, data, raw } = input;
+  const [all = 1, ...inner] = input.shape;
+  const shape = [rows, ...inner];
+  const width = sizeOf(inner);
+  if (raw !== undefined) return { ...input, shape, raw: someBytes(input, { from: from * width, to: (from + rows) * width }) };
+  if (!Array.isArray(data)) throw invalid(`input ${quote(name)}: data is no list: a list is expected`);
+  const isNested = inner.length > 0 && Array.isArray(data[0]);
+  const needed = isNested ? all : all * width;
+  if (data.length !== needed)
+    throw invalid(`input ${quote(name)}: data has ${data.length} elements, shape [${input.shape.join(',')}] needs ${needed}`);
+  return { ...input, shape, data: isNested ? data.slice(from, from + rows) : data.slice(from * width, (from + rows) * width) };
+}
+
+function someBytes(input: RequestInput, { from, to }: { from: number; to: number }): Uint8Array {
+  const raw = input.raw!;
+  const size = elementBytes[input.datatype];
+  const short = (): never => {
+    throw invalid(`input ${quote(input.name)}: its ${raw.length} bytes are not those of shape [${input.shape.join(',')}]`);
+  };
+  if (size !== undefined) return raw.length === sizeOf(input.shape) * size ? raw.subarray(from * size, to * size) : short();
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  let start = 0;
+  let at = 0;
+  for (let element = 0; element < to; element++) {
+    if (element === from) start = at;
+    if (at + 4 > raw.length) return short();
+    at += 4 + view.getUint32(at, true);
+    if (at > raw.length) return short();
+  }
+  return raw.subarray(start, at);
+}
