@@ -1,30 +1,38 @@
+import { isUtf8 } from 'node:buffer';
+import { repeatedName } from './json-text.js';
 import { invalid } from './request-error.js';
 
 /**
- * Reads a JSON body. Refuses what is not JSON, not UTF-8, or nested deeper than `maxDepth`, before anything walks it.
- * Native `JSON.parse`: keys like `__proto__` become plain own properties, and of two equal keys the last one counts.
+ * Reads a JSON body. Refuses what is not JSON, not UTF-8, nested deeper than `maxDepth` (before anything walks it), or has
+ * a name twice in one object. Names like `__proto__` become plain own properties.
  */
-export function parseJsonBody(body: Buffer, maxDepth: number): unknown {
+export function parseJsonBody(body: Uint8Array, maxDepth: number): unknown {
+  return parseJsonText(textOf(body), maxDepth);
+}
+
+/** The text of a body; refused when it is empty or not UTF-8. */
+export function textOf(body: Uint8Array): string {
   if (body.length === 0) throw invalid('the request has no body: a JSON object is expected');
-  const text = body.toString('utf8');
+  const text = Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8');
   if (text.includes('\ufffd') && !isUtf8(body)) throw invalid('the body is not UTF-8');
+  return text;
+}
+
+/** As `parseJsonBody`, for a text. */
+export function parseJsonText(text: string, maxDepth: number): unknown {
   if (mayBeDeep(text, maxDepth) && depthExceeds(text, maxDepth)) {
     throw invalid(`JSON nesting depth exceeds maximum allowed limit (${maxDepth})`);
   }
+  let value: unknown;
   try {
-    return JSON.parse(text) as unknown;
+    value = JSON.parse(text);
   } catch (error) {
     throw invalid(`the body is not JSON: ${(error as Error).message}`);
   }
-}
-
-function isUtf8(body: Buffer): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(body);
-    return true;
-  } catch {
-    return false;
-  }
+  const repeated = repeatedName(text, value);
+  if (repeated !== null)
+    throw invalid(`the name ${JSON.stringify(repeated.slice(0, 100))} stands twice in one object: each may stand there once`);
+  return value;
 }
 
 /** Cheap first look: a text with few brackets cannot be deep, and that is nearly every request. */

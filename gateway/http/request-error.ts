@@ -9,6 +9,7 @@ export type RequestErrorKind =
   | 'notFound'
   | 'methodNotAllowed'
   | 'unsupported'
+  | 'notImplemented'
   | 'notReady'
   | 'overloaded'
   | 'rateLimited'
@@ -24,6 +25,7 @@ const statusOf: Record<RequestErrorKind, number> = {
   notFound: 404,
   methodNotAllowed: 405,
   unsupported: 415,
+  notImplemented: 501,
   notReady: 503,
   overloaded: 503,
   rateLimited: 429,

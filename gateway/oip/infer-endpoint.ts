@@ -1,11 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { callerKey } from '../http/caller-key.js';
-import { parseJsonBody } from '../http/json-body.js';
-import { readInferRequest } from './oip-request.js';
+import { readInferBody } from './infer-body.js';
 import { inferReply } from './oip-response.js';
+import { scheduleOf } from './schedule-policy.js';
 import type { Predictor } from '../prediction/predictor.js';
 import type { Reply } from '../http/reply.js';
-import { RequestError } from '../http/request-error.js';
 
 export type InferCall = {
   readonly model: string;
@@ -15,13 +14,17 @@ export type InferCall = {
   readonly arrivedMs: number;
 };
 
-/** `POST /v2/models/{m}[/versions/{v}]/infer`. */
+/** `POST /v2/models/{m}[/versions/{v}]/infer`, with JSON or binary tensors. */
 export async function infer(deps: { predictor: Predictor; maxJsonDepth: number }, call: InferCall): Promise<Reply> {
   const { model, version, headers, body, arrivedMs } = call;
-  if (headers['inference-header-content-length'] !== undefined) {
-    throw new RequestError('unsupported', 'binary tensors (Inference-Header-Content-Length) are not taken: send JSON tensors with "data"');
-  }
-  const request = readInferRequest(parseJsonBody(body, deps.maxJsonDepth));
-  const key = callerKey(request.parameters['key'], headers['x-perennial-key']);
-  return inferReply(await deps.predictor.predict({ model, version, key, arrivedMs, read: () => request }));
+  const headerKey = headers['x-perennial-key'];
+  const read = readInferBody({ body, headLength: headers['inference-header-content-length'] }, deps.maxJsonDepth);
+  if (read.kind === 'raw')
+    return inferReply(await deps.predictor.predict({ model, version, key: callerKey(undefined, headerKey), arrivedMs, read: read.read }));
+  const { request } = read;
+  const { parameters } = request;
+  const key = callerKey(parameters['key'], headerKey);
+  return inferReply(
+    await deps.predictor.predict({ model, version, key, arrivedMs, read: () => request, ...scheduleOf(parameters, arrivedMs) }),
+  );
 }

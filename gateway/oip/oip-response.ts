@@ -1,36 +1,71 @@
 import type { PredictionAnswer } from '../prediction/predictor.js';
 import type { Reply } from '../http/reply.js';
+import { invalid } from '../http/request-error.js';
 import type { OutputTensor } from '../plans/serving-plan.js';
+import { classified } from './classification.js';
+import { quote } from './oip-request.js';
+import { rawBytes } from './raw-output.js';
 
 /**
  * The answer of the Open Inference Protocol, put together by hand: it is on the path of every request. `parameters` tell
- * who answered, and the prediction ids as text (the protocol allows no lists there), one a row, joined by commas.
+ * who answered, and the prediction ids as text (the protocol allows no lists there), one a row, joined by commas. Outputs
+ * that were asked for as binary data follow the JSON as bytes, in their order.
  */
 export function inferReply(answer: PredictionAnswer): Reply {
   const { request, version, ids, predicted } = answer;
   const versionText = JSON.stringify(version.version);
   const wanted = request.outputs;
+  const binaryByDefault = request.parameters['binary_data_output'] === true;
   let outputs = '';
-  for (const output of predicted.outputs) {
-    if (wanted !== null && !wanted.some(({ name }) => name === output.name)) continue;
+  let raws: Uint8Array[] | null = null;
+  for (const predictedOutput of predicted.outputs) {
+    let output = predictedOutput;
+    let binary = binaryByDefault;
+    if (wanted !== null) {
+      const asked = wanted.find(({ name }) => name === predictedOutput.name);
+      if (asked === undefined) continue;
+      binary = asked.binary ?? binaryByDefault;
+      if (asked.classification > 0) output = classified(output, { count: asked.classification, perRow: version.plan.batchable });
+    }
     if (outputs !== '') outputs += ',';
-    outputs += `{"name":${JSON.stringify(output.name)},"shape":[${output.shape.join(',')}],"datatype":"${output.datatype}","data":[${elements(output)}]}`;
+    outputs += `{"name":${JSON.stringify(output.name)},"shape":[${output.shape.join(',')}],"datatype":"${output.datatype}",`;
+    if (binary) {
+      const raw = rawBytes(output);
+      (raws ??= []).push(raw);
+      outputs += `"parameters":{"binary_data_size":${raw.length}}}`;
+    } else outputs += `"data":[${elements(output)}]}`;
   }
   const body =
     `{"model_name":${JSON.stringify(version.model)},"model_version":${versionText},"id":${JSON.stringify(request.id ?? ids[0])},` +
     `"parameters":{"variant":"${answer.variant}","model_version":${versionText},"prediction_ids":"${ids.join(',')}"},"outputs":[${outputs}]}`;
-  return { status: 200, contentType: 'application/json', body, sent: answer.sent };
+  if (raws === null) return { status: 200, contentType: 'application/json', body, sent: answer.sent };
+  const head = Buffer.from(body);
+  return {
+    status: 200,
+    contentType: 'application/octet-stream',
+    body: Buffer.concat([head, ...raws]),
+    headers: { 'Inference-Header-Content-Length': String(head.length) },
+    sent: answer.sent,
+  };
 }
 
 /** The elements of an output as JSON, separated by commas. */
 export function elements(output: OutputTensor): string {
   const { data, datatype } = output;
-  if (data.length === 1 && typeof data[0] === 'number' && datatype !== 'BOOL') return String(data[0]);
-  return Array.from(data, (value) => element(value, datatype)).join(',');
+  switch (datatype) {
+    case 'BYTES':
+    case 'BOOL':
+      return Array.from(data, (value) => element(value, datatype)).join(',');
+    case 'FP16':
+      throw invalid(`output ${quote(output.name)} is FP16, which has no JSON form: ask for it with "binary_data": true`);
+    default:
+      return data.length === 1 ? String(data[0]) : Array.prototype.join.call(data, ',');
+  }
 }
 
 /** One element of an output as JSON. */
 export function element(value: number | bigint | string, datatype: string): string {
   if (typeof value === 'string') return JSON.stringify(value);
+  if (datatype === 'FP16') throw invalid('an output is FP16, which has no form as text: ask for binary data');
   return datatype === 'BOOL' ? (value === 0 ? 'false' : 'true') : String(value);
 }

@@ -1,14 +1,20 @@
 import type { RequestField } from '../../domain/model-definition.js';
+import { elementTypes, sizeOf } from '../models/tensors.js';
+import { flatData } from './flat-data.js';
+import type { RequestInput } from './oip-request.js';
 import { kindOf, quote } from './oip-request.js';
+import { readRaw } from './raw-elements.js';
 import { invalid } from '../http/request-error.js';
 
 const largestFp32 = 3.4028234663852886e38;
 const maxTextLength = 65_536;
 
 /** Values of one field, one a row. Throws a `RequestError` that names the field, the row, what was expected and what was found. */
-export function readField(field: RequestField, datatype: string, values: readonly unknown[]): readonly (string | number | boolean)[] {
+export function readField(field: RequestField, input: RequestInput): readonly (string | number | boolean)[] {
+  const { datatype } = input;
   if (datatype !== field.datatype)
     throw invalid(`input ${quote(field.name)} has datatype ${quote(datatype)}: ${field.datatype} is expected`);
+  const values = input.raw === undefined ? flatData(input) : plainValues(input, input.raw);
   for (let row = 0; row < values.length; row++) {
     const value = values[row];
     const expected = expectedOf(field, value);
@@ -19,6 +25,14 @@ export function readField(field: RequestField, datatype: string, values: readonl
     }
   }
   return values as (string | number | boolean)[];
+}
+
+/** Bytes as the values that JSON would have had. */
+function plainValues({ name, datatype, shape }: RequestInput, raw: Uint8Array): readonly unknown[] {
+  const data = readRaw({ name, type: elementTypes[datatype]!, count: sizeOf(shape), raw });
+  if (datatype === 'BOOL') return Array.from(data as Uint8Array, (value) => value === 1);
+  // A number that is not the integer any more is refused as such.
+  return datatype === 'INT64' ? Array.from(data as BigInt64Array, Number) : Array.from(data as ArrayLike<unknown>);
 }
 
 /** What was expected of a value that does not fit the field; null when it fits. */

@@ -1,12 +1,12 @@
 import type { ServingSpec } from '../../contracts/artifacts.js';
 import { PerennialError } from '../../domain/errors.js';
-import { flatData } from '../oip/flat-data.js';
 import { quote } from '../oip/oip-request.js';
 import { invalid, RequestError } from '../http/request-error.js';
 import type { OutputTensor, ServingPlan } from './serving-plan.js';
 import { checkOutputNames, orderedInputs } from '../oip/signature-check.js';
 import { subjectOf } from './subject.js';
-import { readElements } from '../oip/tensor-elements.js';
+import { halfNumber } from '../models/half.js';
+import { tensorData } from '../oip/tensor-elements.js';
 import type { ElementType, NamedTensors, Tensor, TensorMeta } from '../models/tensors.js';
 import { datatypeOf, elementTypes, emptyData, sizeOf } from '../models/tensors.js';
 
@@ -22,7 +22,7 @@ export function directPlan(spec: ServingSpec, model: { inputs: readonly TensorMe
     if (elementTypes[datatypeOf(tensor.type)] === undefined) {
       throw new PerennialError(
         'ArtifactRejected',
-        `model.onnx of ${spec.model} has ${tensor.name} of type ${tensor.type}, which has no JSON form; export it with another type`,
+        `model.onnx of ${spec.model} has ${tensor.name} of type ${tensor.type}, which the gateway cannot carry; export it with another type`,
       );
     }
   }
@@ -66,7 +66,7 @@ export function directPlan(spec: ServingSpec, model: { inputs: readonly TensorMe
             );
         }
         const type = meta.type as ElementType;
-        feeds[meta.name] = { type, dims: input.shape, data: readElements({ name: meta.name, type, values: flatData(input) }) };
+        feeds[meta.name] = { type, dims: input.shape, data: tensorData(request, input, type) };
       });
       if (rows < 1) throw invalid('the request has no rows: at least one is expected');
       const records = Array.from({ length: rows }, (_, row) => recordOf(feeds, { row, rows }));
@@ -86,6 +86,7 @@ export function directPlan(spec: ServingSpec, model: { inputs: readonly TensorMe
       const answered = outputs.map(({ name }): OutputTensor => {
         const tensor = tensors[name];
         if (tensor === undefined) throw new RequestError('inferenceFailed', `the model answered no ${quote(name)}`);
+        if (tensor.type === 'float16') return { name, datatype: 'FP16', shape: tensor.dims, data: halfBits(name, tensor.data) };
         if (tensor.type === 'float32' || tensor.type === 'float64') {
           const at = (tensor.data as Float32Array).findIndex((value) => !Number.isFinite(value));
           if (at >= 0)
@@ -112,8 +113,22 @@ function figures(tensor: Tensor, rows: number): (number | null)[] {
   const step = tensor.data.length / rows;
   return Array.from({ length: rows }, (_, row) => {
     const value = Number.isInteger(step) ? tensor.data[row * step] : undefined;
-    return typeof value === 'string' || value === undefined ? null : Number(value);
+    if (typeof value === 'string' || value === undefined) return null;
+    return tensor.type === 'float16' ? halfNumber(Number(value)) : Number(value);
   });
+}
+
+/** FP16 as its bits, whatever array this Node's ONNX Runtime answers them in. Throws `notFinite` for NaN and infinities. */
+function halfBits(name: string, data: Tensor['data']): Uint16Array {
+  const bits =
+    data instanceof Uint16Array ? data : new Uint16Array((data as Uint8Array).buffer, (data as Uint8Array).byteOffset, data.length);
+  const at = bits.findIndex((value) => (value & 0x7c00) === 0x7c00);
+  if (at >= 0)
+    throw new RequestError(
+      'notFinite',
+      `the model answered ${halfNumber(bits[at]!)} in element ${at} of ${quote(name)}: a finite number is expected`,
+    );
+  return bits;
 }
 
 function recordOf(feeds: NamedTensors, at: { row: number; rows: number }): Record<string, string | number | boolean> {
@@ -130,5 +145,6 @@ function recordOf(feeds: NamedTensors, at: { row: number; rows: number }): Recor
 function plain(tensor: Tensor, at: number): string | number | boolean {
   const value = tensor.data[at]!;
   if (tensor.type === 'bool') return value === 1;
+  if (tensor.type === 'float16') return halfNumber(Number(value));
   return typeof value === 'bigint' ? Number(value) : value;
 }

@@ -3,7 +3,6 @@ import { PerennialError } from '../../domain/errors.js';
 import { compileFeatures } from '../../domain/feature-computation.js';
 import { checkOutputNames, orderedInputs } from '../oip/signature-check.js';
 import { readField } from '../oip/request-field.js';
-import { flatData } from '../oip/flat-data.js';
 import { quote } from '../oip/oip-request.js';
 import { invalid, RequestError } from '../http/request-error.js';
 import type { Prepared, ServingPlan } from './serving-plan.js';
@@ -47,7 +46,7 @@ export function featurePlan(spec: ServingSpec, model: { inputs: readonly TensorM
           throw invalid(
             `input ${quote(field.name)} has ${shape[0]} rows, ${quote(fields[0]!.name)} has ${rows}: all inputs must have the same`,
           );
-        columns.push(readField(field, input.datatype, flatData(input)));
+        columns.push(readField(field, input));
       }
       if (rows < 1) throw invalid('the request has no rows: at least one is expected');
       const matrix = new Float32Array(rows * width);

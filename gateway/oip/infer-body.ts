@@ -1,0 +1,38 @@
+import { parseJsonText, textOf } from '../http/json-body.js';
+import { invalid } from '../http/request-error.js';
+import type { ServingPlan } from '../plans/serving-plan.js';
+import type { InferRequest } from './oip-request.js';
+import { readInferRequest } from './oip-request.js';
+import { rawRequest } from './raw-request.js';
+
+/** An inference body as it was received. `headLength` is the header `Inference-Header-Content-Length`. */
+export type InferBody = { readonly body: Buffer; readonly headLength: string | string[] | undefined };
+
+/** The request in a body: known at once, or (raw bytes without a head) once the version that answers is. */
+export type ReadBody =
+  | { readonly kind: 'request'; readonly request: InferRequest }
+  | { readonly kind: 'raw'; readonly read: (plan: ServingPlan) => InferRequest };
+
+/**
+ * Reads a body of the Open Inference Protocol: JSON, a JSON head with binary tensors after it, or (a head of length 0) the
+ * bytes of the one input. Throws a `RequestError` that names the place.
+ */
+export function readInferBody({ body, headLength }: InferBody, maxJsonDepth: number): ReadBody {
+  if (headLength === undefined) {
+    const text = textOf(body);
+    return { kind: 'request', request: readInferRequest(parseJsonText(text, maxJsonDepth), { text }) };
+  }
+  const length = readHeadLength(headLength, body.length);
+  if (length === 0) return { kind: 'raw', read: (plan) => rawRequest(body, plan) };
+  const text = textOf(body.subarray(0, length));
+  return { kind: 'request', request: readInferRequest(parseJsonText(text, maxJsonDepth), { text, tail: body.subarray(length) }) };
+}
+
+function readHeadLength(header: string | string[], bodyLength: number): number {
+  const text = String(header);
+  if (!/^\d{1,15}$/.test(text))
+    throw invalid(`Inference-Header-Content-Length is ${JSON.stringify(text.slice(0, 50))}: a whole number of bytes is expected`);
+  const length = Number(text);
+  if (length > bodyLength) throw invalid(`Inference-Header-Content-Length is ${length}: the body has only ${bodyLength} bytes`);
+  return length;
+}
