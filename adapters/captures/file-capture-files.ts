@@ -29,8 +29,10 @@ export function openFileCaptureFiles(folder: string): CaptureFiles {
     diskUse: () =>
       onDisk(folder, async () => {
         await mkdir(folder, { recursive: true });
-        const { blocks, bavail } = await statfs(folder);
-        return blocks === 0 ? 0 : 1 - bavail / blocks;
+        const { blocks, bfree, bavail } = await statfs(folder);
+        // As df has it: what is kept for the administrator counts neither as used nor as free.
+        const used = blocks - bfree;
+        return used + bavail === 0 ? 0 : used / (used + bavail);
       }),
   };
 }
