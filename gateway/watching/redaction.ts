@@ -99,6 +99,6 @@ export function createRedactor(rules: ReadonlyMap<string, RedactionRule>, secret
 
 /** The characters of a value, and how many of them may be kept. */
 function halved(value: Value): [characters: string[], most: number] {
-  const characters = [...String(value)];
+  const characters = Array.from(String(value));
   return [characters, Math.floor(characters.length / 2)];
 }

@@ -135,7 +135,7 @@ describe('the response cache', () => {
 
   it('lets requests that ask the same at once share one run', async () => {
     const { ask, counts, runs } = open();
-    let finish = (_: Predicted): void => undefined;
+    let finish: (predicted: Predicted) => void = () => undefined;
     const slow = () => new Promise<Predicted>((resolve) => (finish = resolve));
     const asked = Array.from({ length: 10 }, () => ask(1, slow));
     finish(answerOf(1));
@@ -148,7 +148,7 @@ describe('the response cache', () => {
 
   it('gives nobody another request’s error, and keeps none', async () => {
     const { ask, cache } = open();
-    let fail = (_: Error): void => undefined;
+    let fail: (error: Error) => void = () => undefined;
     const first = ask(1, () => new Promise<Predicted>((_, reject) => (fail = reject)));
     const second = ask(1);
     fail(new RequestError('timeout', 'the caller of the first has gone'));
@@ -160,7 +160,7 @@ describe('the response cache', () => {
 
   it('lets nobody wait for another one’s run longer than its own time', async () => {
     const { cache, ask } = open();
-    let finish = (_: Predicted): void => undefined;
+    let finish: (predicted: Predicted) => void = () => undefined;
     const first = ask(1, () => new Promise<Predicted>((resolve) => (finish = resolve)));
     const hasty = cache.answer({ feeds: floats(1), limitMs: 5, run: () => Promise.reject(new Error('not to be run')) });
     await expect(hasty).rejects.toMatchObject({ kind: 'timeout' });
