@@ -1,33 +1,27 @@
 import { sql, type Kysely } from 'kysely';
 import type { RolloutMeasurement } from '../../../activities/rollout-ports.js';
 import type { Database } from '../database.js';
+import { capturesWithin } from './captured-latencies.js';
 import { latencyFigures } from './latency-distribution.js';
+import { mergedSketches } from './merged-sketches.js';
 
-/** Live measurements from the captures of all gateways. Windows are model (event) time, half-open. */
+/**
+ * Live measurements of all gateways. Windows are model (event) time, half-open. Counts and latencies come from the
+ * gateways' sketches, which are whole also when captures were sampled down; where there are none, from captures.
+ */
 export function createMeasurement(db: Kysely<Database>): RolloutMeasurement {
   return {
     async variant({ model, version, fromMs, toMs, shadow }) {
-      // One pass without a sort, whatever the number of captures: latencies are counted by the microsecond.
-      // An answer without a prediction counts as an error, whatever it says; a failed request's time is a time too.
-      const rows = await db
-        .selectFrom('captures')
-        .select([
-          sql<number>`round(latency_ms * 1000)`.as('micros'),
-          sql<number>`count(*)`.as('requests'),
-          sql<number>`count(*) filter (where error is not null or predicted is null)`.as('errors'),
-        ])
-        .where('model', '=', model)
-        .where('version', '=', version)
-        .where('shadow', '=', shadow)
-        .where('event_time_ms', '>=', fromMs)
-        .where('event_time_ms', '<', toMs)
-        .groupBy('micros')
-        .execute();
-      const latencies = rows
-        .map(({ micros, requests }) => ({ latencyMs: micros / 1000, count: requests }))
-        .sort((a, b) => a.latencyMs - b.latencyMs);
-      const sum = (of: 'requests' | 'errors') => rows.reduce((total, row) => total + row[of], 0);
-      return { version, requests: sum('requests'), errors: sum('errors'), ...latencyFigures(latencies) };
+      const window = { model, version, shadow, fromMs: Math.ceil(fromMs), toMs: Math.ceil(toMs) };
+      const sketched = await mergedSketches(db, window);
+      const captured = await capturesWithin(db, window, sketched.gaps);
+      const latencies = [...sketched.latencies, ...captured.latencies].sort((a, b) => a.latencyMs - b.latencyMs);
+      return {
+        version,
+        requests: sketched.requests + captured.requests,
+        errors: sketched.errors + captured.errors,
+        ...latencyFigures(latencies),
+      };
     },
 
     async pairs({ model, champion, challenger, fromMs, toMs }) {
@@ -50,7 +44,9 @@ export function createMeasurement(db: Kysely<Database>): RolloutMeasurement {
 
     async counts({ model, version, fromMs, labelsFromMs }) {
       const { rows } = await sql<{ captures: number; labels: number }>`select
-        (select count(*) from captures where model = ${model} and version = ${version} and event_time_ms >= ${fromMs}) as captures,
+        (select count(*) from captures where model = ${model} and version = ${version} and event_time_ms >= ${fromMs})
+          + (select coalesce(sum(requests), 0)::bigint from latency_sketches
+              where model = ${model} and version = ${version} and event_minute >= ${Math.floor(fromMs / 60_000)}) as captures,
         (select count(*) from labels where model = ${model} and event_time_ms >= ${labelsFromMs}) as labels`.execute(db);
       return rows[0] ?? { captures: 0, labels: 0 };
     },

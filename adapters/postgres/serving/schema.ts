@@ -71,6 +71,22 @@ export interface CaptureTable {
   inputs: JsonColumn<Readonly<Record<string, string | number | boolean | null>>>;
 }
 
+/** Latencies that one gateway measured of one version within one minute of event time; see `activities/latency-ports.ts`. */
+export interface LatencySketchTable {
+  model: string;
+  version: string;
+  shadow: boolean;
+  event_minute: number;
+  gateway: string;
+  opened_ms: number;
+  first_ms: number;
+  last_ms: number;
+  requests: number;
+  errors: number;
+  bins: number[];
+  counts: number[];
+}
+
 export interface LabelTable {
   model: string;
   subject: string;
@@ -137,13 +153,14 @@ export interface InvestigationTable {
   closed_at: NullableTimeColumn;
 }
 
-/** Tables of migration 0002. */
+/** Tables of migrations 0002 and 0003. */
 export interface ServingTables {
   routes: RouteTable;
   route_changes: RouteChangeTable;
   gateways: GatewayTable;
   gateway_acks: GatewayAckTable;
   captures: CaptureTable;
+  latency_sketches: LatencySketchTable;
   labels: LabelTable;
   outcomes: OutcomeTable;
   clocks: ClockTable;
