@@ -74,6 +74,9 @@ export type GatewayConfig = {
   readonly shadowLimitMs: number;
   readonly captureEveryMs: number;
   readonly captureBatchRows: number;
+  /** How often latency sketches are stored, and how long they are kept there. */
+  readonly latencyEveryMs: number;
+  readonly latencyRetentionMs: number;
   /** Captures kept in memory while the store is slow or away; more are dropped and counted. */
   readonly maxCaptures: number;
   /** Versions that are loaded at the same time; each takes a core while it is measured. */
@@ -133,6 +136,8 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   maxShadowAtWork: 64,
   shadowLimitMs: 1_000,
   captureEveryMs: 100,
+  latencyEveryMs: 1_000,
+  latencyRetentionMs: 30 * 24 * 3_600_000,
   captureBatchRows: 500,
   maxCaptures: 100_000,
   loadsAtOnce: 2,

@@ -2,6 +2,7 @@ import { Exposition } from './exposition.js';
 import { processMetrics } from './process-metrics.js';
 import { RequestCounts } from './request-counts.js';
 import { writeTriton } from './triton-text.js';
+import type { SlotBudget } from './version-latencies.js';
 import { VersionMetrics } from './version-metrics.js';
 import { writeVersions } from './version-text.js';
 
@@ -19,10 +20,16 @@ const maxForgotten = 200;
 /** The gateway's metrics: counted in plain fields, and made Prometheus text when somebody asks. */
 export class GatewayMetrics {
   readonly requests = new RequestCounts();
+  /** Room for latencies by event time; none where nothing stores them. */
+  readonly slots: SlotBudget;
   readonly #versions = new Map<string, VersionMetrics>();
   readonly #sampled: SampledFigure[] = [];
   readonly #writers: ((text: Exposition) => void)[] = [];
   readonly #process = processMetrics();
+
+  constructor(slots: SlotBudget = { left: 0, dropped: 0 }) {
+    this.slots = slots;
+  }
 
   /** The counts of a version that is or was loaded. Only what the registry knows may be named here: each is some series. */
   version(model: string, version: string): VersionMetrics {
@@ -30,7 +37,7 @@ export class GatewayMetrics {
     const known = this.#versions.get(key);
     if (known !== undefined) return known;
     this.#forget();
-    const metrics = new VersionMetrics(model, version);
+    const metrics = new VersionMetrics(model, version, this.slots);
     this.#versions.set(key, metrics);
     return metrics;
   }

@@ -1,6 +1,7 @@
 import type { RequestErrorKind } from '../http/request-error.js';
 import { Histogram } from './histogram.js';
 import { RecentLatency, type RecentFigures } from './recent-latency.js';
+import { type SlotBudget, VersionLatencies } from './version-latencies.js';
 
 /** How often something happened and how long it took in all, in nanoseconds: the figures of Triton's statistics. */
 export type CountedTime = { readonly count: number; readonly ns: number };
@@ -57,6 +58,8 @@ class Timed {
 export class VersionMetrics {
   readonly model: string;
   readonly version: string;
+  /** Latencies by event time on their way to the store that rollouts are judged by. */
+  readonly latencies: VersionLatencies;
   /** Latency of live answers, of shadow answers, wait for a run, time of a run: seconds. Rows of a run. */
   readonly latency = new Histogram(latencyBounds);
   readonly shadowLatency = new Histogram(latencyBounds);
@@ -90,9 +93,10 @@ export class VersionMetrics {
   #runs = 0;
   #lastRunMs: number | null = null;
 
-  constructor(model: string, version: string) {
+  constructor(model: string, version: string, slots: SlotBudget) {
     this.model = model;
     this.version = version;
+    this.latencies = new VersionLatencies(slots);
   }
 
   /** A caller got its answer, `latencyMs` after the request arrived, at `nowMs` by `performance.now()`. */
