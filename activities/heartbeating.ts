@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 
 /** How an activity that waits tells its progress, and waits. */
@@ -22,11 +23,16 @@ export async function heartbeating<T>(work: (beating: Beating) => Promise<T>): P
   };
   const timer = setInterval(() => context.heartbeat(progress), 1_000);
   try {
-    const working = work({ beat, sleep: (ms) => context.sleep(ms), signal: context.cancellationSignal });
+    const working = work({ beat, sleep: (ms) => sleep(ms, context), signal: context.cancellationSignal });
     // After a cancellation nobody waits for it any more.
     working.catch(() => undefined);
     return await Promise.race([working, context.cancelled]);
   } finally {
     clearInterval(timer);
   }
+}
+
+/** The context's own `sleep` leaves a reaction at its `cancelled` each time, and a watch sleeps for weeks. */
+async function sleep(ms: number, { cancellationSignal: signal, cancelled }: Context): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => cancelled);
 }

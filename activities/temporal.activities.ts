@@ -5,6 +5,7 @@ import { retrainUpdate } from '../contracts/lifecycle.js';
 import { lifecycleStart } from '../contracts/lifecycle-start.js';
 import type { RunResult } from '../contracts/retrain.js';
 import type { RolloutResult } from '../contracts/rollout.js';
+import { awaitResult } from './await-result.js';
 
 /** What workflows need of Temporal itself: to ask another workflow by update, and to wait for one that is not a child. */
 export function createTemporalActivities({ client }: { client: Client }): TemporalActivities {
@@ -19,10 +20,7 @@ export function createTemporalActivities({ client }: { client: Client }): Tempor
     async awaitRun({ workflowId }) {
       const beats = setInterval(() => heartbeat(), 1_000);
       try {
-        const result = (await Promise.race([
-          client.withAbortSignal(cancellationSignal(), () => client.workflow.getHandle(workflowId).result()),
-          cancelled(),
-        ])) as RunResult;
+        const result = (await Promise.race([awaitResult(client, { workflowId, signal: cancellationSignal() }), cancelled()])) as RunResult;
         return { outcome: result.outcome, reason: result.reason };
       } catch (error) {
         if (error instanceof WorkflowFailedError) return { outcome: 'failed' as const, reason: error.cause?.message ?? error.message };
