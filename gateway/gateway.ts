@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { mkdir } from 'node:fs/promises';
+import type { LatencyStore } from '../activities/latency-ports.js';
 import type { CaptureStore, GatewayKeySource, ObjectStore, OutcomeStore, PackageVerifier, RouteSource } from '../activities/ports.js';
-import { atMost } from './models/at-most.js';
+import type { ModelTrials } from '../activities/trial-ports.js';
 import { CaptureBuffer } from './watching/capture-buffer.js';
 import { captureFigures } from './watching/capture-figures.js';
 import { readEndpoint } from './http/endpoint.js';
@@ -10,13 +11,16 @@ import { AccessControl } from './access/access-control.js';
 import { checkCaller } from './http/caller-check.js';
 import type { GatewaySettings } from './gateway-config.js';
 import { gatewayConfig } from './gateway-config.js';
-import { hostVersion } from './models/hosted-version.js';
+import { grpcServer } from './grpc/grpc-server.js';
+import { ModelRepository } from './models/repository.js';
 import { httpServer } from './http/http-server.js';
+import { innerRequest } from './http/inner-request.js';
 import { infer } from './oip/infer-endpoint.js';
 import { postLabels } from './prediction/label-endpoint.js';
 import type { Log } from './log.js';
 import { reasonOf } from './log.js';
 import { modelList, modelMetadata, modelReadiness, modelRoute, readiness, serverMetadata } from './oip/metadata.js';
+import { LatencyRecorder, slotBudget } from './watching/latency-recorder.js';
 import { GatewayMetrics } from './watching/metrics.js';
 import { OutcomeCache } from './prediction/outcome-cache.js';
 import { Predictor } from './prediction/predictor.js';
@@ -38,8 +42,12 @@ export type GatewayDeps = {
   readonly routes: RouteSource;
   readonly captures: CaptureStore;
   readonly outcomes: OutcomeStore;
+  /** Where latencies of this and other gateways come together; left out, rollouts know of captures alone. */
+  readonly latencies?: LatencyStore;
   readonly objects: ObjectStore;
   readonly verifier: PackageVerifier;
+  /** Where models are opened for the first time. */
+  readonly trials: ModelTrials;
   /** The keys that callers show; left out for none beside the token. */
   readonly keys?: GatewayKeySource;
   readonly config: GatewaySettings;
@@ -54,6 +62,8 @@ export type Gateway = {
   stop(): Promise<void>;
   /** Where it listens; empty before `start`. */
   readonly url: string;
+  /** `host:port` of gRPC; empty before `start`, and where there is none. */
+  readonly grpcAddress: string;
 };
 
 /** The online inference server of this platform. One a process. */
@@ -67,19 +77,25 @@ export function createGateway(deps: GatewayDeps): Gateway {
     batchRows: config.captureBatchRows,
     maxRows: config.maxCaptures,
   });
-  const metrics = new GatewayMetrics();
+  const metrics = new GatewayMetrics(slotBudget(deps.latencies !== undefined));
   metrics.sample(...captureFigures(captures));
+  const latencies =
+    deps.latencies === undefined ? null : new LatencyRecorder({ store: deps.latencies, gateway: config.id, metrics, config, log });
+  if (latencies !== null) metrics.sample(...latencies.figures);
   const shadow = new Shadow({ outcomes, captures, config });
   const predictor = new Predictor({ tables, outcomes, captures, shadow, config });
-  const source = { objects: deps.objects, verifier: deps.verifier, folder: config.folder };
-  const loads = atMost(config.loadsAtOnce);
+  const repository: ModelRepository = new ModelRepository({
+    ...{ routes: deps.routes, objects: deps.objects, verifier: deps.verifier, trials: deps.trials },
+    ...{ tables, metrics, config, log },
+    refusals: () => follower.refusals,
+  });
   const follower = new RouteFollower({
     routes: deps.routes,
     tables,
     outcomes,
     config,
     log,
-    host: (servable) => loads(() => hostVersion({ source, metrics, config }, servable)),
+    host: (servable) => repository.host(servable),
   });
   const link = new RegistryLink({ routes: deps.routes, follower, config, log });
   const access = new AccessControl(config);
@@ -89,6 +105,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const invocations = { predictor, tables, sessions: new Sessions(config.sessionTtlMs), maxJsonDepth };
   const streams = { predictor, tables, maxJsonDepth, maxBodyBytes };
   let url = '';
+  let grpcAddress = '';
   let draining = false;
 
   const answer = async (endpoint: Endpoint, request: IncomingMessage, arrivedMs: number): Promise<Reply> => {
@@ -116,7 +133,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       }
       case 'flush':
         await body();
-        await captures.flush(config.drainLimitMs);
+        await Promise.all([captures.flush(config.drainLimitMs), latencies?.flush()]);
         return json(200, { written: captures.written, dropped: captures.dropped, waiting: captures.waiting });
       case 'server':
         return serverMetadata();
@@ -137,6 +154,21 @@ export function createGateway(deps: GatewayDeps): Gateway {
     }
   };
 
+  /** An error as the caller gets it; one that nobody expected goes into the log, with where it was met. */
+  const tell = (error: unknown, path: string): RequestError => {
+    const told = requestErrorOf(error);
+    // A model that is not known before the routes were read may well be there in a moment.
+    if (told.kind === 'notFound' && !follower.ready) return new RequestError('notReady', 'the gateway is still loading its models');
+    if (told.kind === 'internal')
+      log({
+        level: 'error',
+        event: 'requestFailed',
+        path: path.slice(0, 200),
+        reason: error instanceof Error ? error.stack : reasonOf(error),
+      });
+    return told;
+  };
+
   const handle = async (request: IncomingMessage): Promise<Reply> => {
     const arrivedMs = performance.now();
     const path = request.url ?? '/';
@@ -153,53 +185,68 @@ export function createGateway(deps: GatewayDeps): Gateway {
     } catch (error) {
       // What was not read of the body is thrown away, so that the connection can carry the next request.
       if (!request.complete) request.resume();
-      let told = requestErrorOf(error);
-      // A model that is not known before the routes were read may well be there in a moment.
-      if (told.kind === 'notFound' && !follower.ready) told = new RequestError('notReady', 'the gateway is still loading its models');
-      if (told.kind === 'internal')
-        log({
-          level: 'error',
-          event: 'requestFailed',
-          path: path.slice(0, 200),
-          reason: error instanceof Error ? error.stack : reasonOf(error),
-        });
+      const told = tell(error, path);
       const reply = path.startsWith('/endpoints/') ? invocationError(told) : errorReply(told);
       metrics.requests.count('http', asked, reply.status);
       return reply;
     }
   };
   const server = httpServer(config, handle);
+  const grpc =
+    config.grpcPort === null
+      ? null
+      : grpcServer({
+          config,
+          predictor,
+          admit: (call) => (access.open ? null : access.check(call)),
+          async ask(call) {
+            const endpoint = readEndpoint(call.method, call.path);
+            await checkCaller(callers, endpoint, call.headers);
+            const { body } = await answer(endpoint, innerRequest(call), performance.now());
+            return body.length === 0 ? null : (JSON.parse(String(body)) as unknown);
+          },
+          tell,
+          count: (rpc, status) => metrics.requests.count('grpc', rpc, status),
+          ready: () => follower.ready && !draining,
+        });
 
   return {
     get url() {
       return url;
     },
+    get grpcAddress() {
+      return grpcAddress;
+    },
     async start() {
       await mkdir(config.folder, { recursive: true });
+      repository.start();
       unfollowKeys = await deps.keys?.follow({
         changed: (keys) => access.replaceKeys(keys),
         failed: (error) => log({ level: 'error', event: 'keysUnreadable', reason: reasonOf(error) }),
       });
       url = await server.listen();
+      grpcAddress = (await grpc?.listen()) ?? '';
+      latencies?.start();
       await link.open(config.publicUrl ?? url);
-      log({ level: 'info', event: 'listening', url, models: tables.models });
+      grpc?.look();
+      log({ level: 'info', event: 'listening', url, grpcAddress, models: tables.models });
     },
     async stop() {
       draining = true;
       unfollowKeys?.();
       await link.close();
-      await server.close(config.drainLimitMs);
+      await Promise.all([server.close(config.drainLimitMs), grpc?.close(config.drainLimitMs)]);
       await shadow.drain(config.shadowLimitMs);
       await captures
         .flush(config.drainLimitMs)
         .catch((error: unknown) => log({ level: 'error', event: 'capturesLost', count: captures.waiting, reason: reasonOf(error) }));
       captures.close();
-      const versions = tables.models.flatMap((model) => [...tables.need(model).versions.values()]);
-      for (const model of tables.models) tables.remove(model);
+      await latencies?.close();
       await within(
         config.drainLimitMs,
-        versions.map(({ closed }) => closed),
+        tables.clear().map(({ closed }) => closed),
       );
+      repository.stop();
       metrics.clear();
       log({ level: 'info', event: 'stopped' });
     },

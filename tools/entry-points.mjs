@@ -9,6 +9,7 @@ export const entryPoints = Object.freeze([
   'workers/gateway.ts',
   'workers/api.ts',
   'gateway/models/inference-thread.ts',
+  'adapters/onnx/trial-program.ts',
   'clients/cli/main.ts',
   'clients/rehearsal/driver-main.ts',
 ]);

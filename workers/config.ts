@@ -1,6 +1,8 @@
 import { userInfo, availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PerennialError } from '../domain/errors.js';
+import { readTokenIssuer } from './token-issuer.js';
+import type { TokenIssuerConfig } from './token-issuer.js';
 
 /** Everything that processes read from their environment, read here alone. */
 export type Config = {
@@ -14,6 +16,10 @@ export type Config = {
   /** Values of the Host header that the API answers beside those of loopback, such as `perennial.example.com`. */
   readonly apiHosts: readonly string[];
   readonly gatewayPort: number;
+  /** Memory for the models of the gateway; null for half of what the process may use. */
+  readonly gatewayMemoryBytes: number | null;
+  /** A version that nobody asked the gateway for this long is released; 0 keeps it. */
+  readonly gatewayIdleUnloadMs: number;
   readonly dataFolder: string;
   readonly trainersFolder: string;
   readonly python: string;
@@ -28,6 +34,10 @@ export type Config = {
   /** Whether the CPU worker polls the queue `gpu` too, where there is no GPU worker. */
   readonly pollGpu: boolean;
   readonly gatewayUrl: string | null;
+  /** File with the keys that callers of the gateway show. */
+  readonly gatewayKeysFile: string;
+  /** Whose JSON Web Tokens the gateway takes; null for nobody's. */
+  readonly tokenIssuer: TokenIssuerConfig | null;
   /** API token given by variable; else that of the file `token` in the home. */
   readonly token: string | null;
   readonly slackWebhook: string | null;
@@ -58,6 +68,8 @@ export function readConfig(env: Environment): Config {
     apiPort: port(env, 'PERENNIAL_API_PORT', 8500),
     apiHosts: (env['PERENNIAL_API_HOSTS'] ?? '').split(',').filter((host) => host !== ''),
     gatewayPort: port(env, 'PERENNIAL_GATEWAY_PORT', 8600),
+    gatewayMemoryBytes: env['PERENNIAL_GATEWAY_MEMORY'] === undefined ? null : size(env, 'PERENNIAL_GATEWAY_MEMORY'),
+    gatewayIdleUnloadMs: env['PERENNIAL_GATEWAY_IDLE_SECONDS'] === undefined ? 0 : count(env, 'PERENNIAL_GATEWAY_IDLE_SECONDS', 1) * 1_000,
     dataFolder: resolve(env['PERENNIAL_DATA'] ?? join(tools, 'data')),
     trainersFolder: resolve(env['PERENNIAL_TRAINERS'] ?? 'trainers'),
     python: env['PERENNIAL_PYTHON'] ?? join(tools, 'python', 'bin', 'python'),
@@ -69,6 +81,8 @@ export function readConfig(env: Environment): Config {
     trustedKeyFiles: (env['PERENNIAL_TRUSTED_KEYS'] ?? '').split(',').filter((file) => file !== ''),
     pollGpu: env['PERENNIAL_POLL_GPU'] === '1',
     gatewayUrl: env['PERENNIAL_GATEWAY_URL'] ?? null,
+    gatewayKeysFile: resolve(env['PERENNIAL_GATEWAY_KEYS'] ?? join(home, 'gateway-keys.json')),
+    tokenIssuer: readTokenIssuer(env),
     token: env['PERENNIAL_TOKEN'] ?? null,
     slackWebhook: env['PERENNIAL_SLACK_WEBHOOK'] ?? null,
     codeRevision: env['PERENNIAL_CODE_REVISION'] ?? 'unknown',
@@ -98,4 +112,14 @@ function count(env: Environment, name: string, fallback: number): number {
   if (!Number.isInteger(number) || number < 1)
     throw new PerennialError('DataInvalid', `${name}=${value}: expected a whole number of at least 1`);
   return number;
+}
+
+/** A size such as `2GiB`, `512MiB`, or a number of bytes. */
+function size(env: Environment, name: string): number {
+  const value = env[name] ?? '';
+  const [, number, unit] = /^(\d+)(MiB|GiB)?$/.exec(value) ?? [];
+  const bytes = Number(number) * (unit === 'GiB' ? 2 ** 30 : unit === 'MiB' ? 2 ** 20 : 1);
+  if (!Number.isSafeInteger(bytes) || bytes < 1)
+    throw new PerennialError('DataInvalid', `${name}=${value}: expected a size such as 2GiB or 512MiB, or a number of bytes`);
+  return bytes;
 }

@@ -1,25 +1,33 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ensureToken } from '../adapters/keys/api-token.js';
+import { gatewayKeySource } from '../adapters/keys/gateway-key-file.js';
 import { createCaptureStore } from '../adapters/postgres/serving/capture-store.js';
+import { createLatencyStore } from '../adapters/postgres/serving/latency-sketches.js';
 import { createOutcomeStore } from '../adapters/postgres/serving/outcome-store.js';
+import { createModelTrials } from '../adapters/onnx/model-trials.js';
 import { createRouteSource } from '../adapters/postgres/serving/route-source.js';
 import { createGateway } from '../gateway/gateway.js';
 import { gatewayConfig } from '../gateway/gateway-config.js';
-import { isLoopback, refuseOpenBind } from './bind.js';
+import { isLoopback, refuseOpenGateway } from './bind.js';
 import { runProcess, sayReady } from './process.js';
 import { openStores } from './stores.js';
 
 // The online inference server. Without Postgres it starts with its last good state.
 await runProcess('gateway', async (config) => {
-  refuseOpenBind(config);
+  await refuseOpenGateway(config);
   const { database, objects, verifier } = await openStores(config, 'gateway', { mayBeAway: true });
+  const trials = createModelTrials({ program: fileURLToPath(new URL('../adapters/onnx/trial-program.js', import.meta.url)) });
   const gateway = createGateway({
     routes: createRouteSource(database.db, config.databaseUrl),
     captures: createCaptureStore(database.db),
+    latencies: createLatencyStore(database.db),
     outcomes: createOutcomeStore(database.db),
     objects,
     verifier,
+    trials,
+    keys: gatewayKeySource(config.gatewayKeysFile),
     log: (line) => void process.stderr.write(`${JSON.stringify(line)}\n`),
     config: gatewayConfig({
       id: `gateway-${randomUUID()}`,
@@ -27,7 +35,14 @@ await runProcess('gateway', async (config) => {
       port: config.gatewayPort,
       publicUrl: config.gatewayUrl,
       token: isLoopback(config.bind) ? null : config.token,
+      localToken: isLoopback(config.bind) ? (config.token ?? (await ensureToken(config.home))) : null,
+      tokens: config.tokenIssuer,
+      hosts: config.apiHosts,
       folder: join(config.home, 'gateway'),
+      ...(config.gatewayMemoryBytes === null
+        ? {}
+        : { memoryBudgetBytes: config.gatewayMemoryBytes, trialMemoryBytes: config.gatewayMemoryBytes }),
+      idleUnloadMs: config.gatewayIdleUnloadMs,
       inferenceThread: fileURLToPath(new URL('../gateway/models/inference-thread.js', import.meta.url)),
     }),
   });
@@ -41,6 +56,7 @@ await runProcess('gateway', async (config) => {
       sayReady('gateway', { url: gateway.url });
       await stopping;
       await gateway.stop();
+      await trials.close();
       await database.close();
     },
     stop: () => stopped(),

@@ -1,201 +1,285 @@
-import type { ServableVersion } from '../../activities/ports.js';
 import type { ServingSpec } from '../../contracts/artifacts.js';
-import { PerennialError } from '../../domain/errors.js';
-import { outcomeHistory } from '../../domain/outcome-history.js';
-import { Batcher } from './batcher.js';
-import { directPlan } from '../plans/direct-plan.js';
-import { featurePlan } from '../plans/feature-plan.js';
 import type { GatewayConfig } from '../gateway-config.js';
-import { loadInPlace } from './in-place-runner.js';
-import type { GatewayMetrics } from '../watching/metrics.js';
-import type { VersionMetrics } from '../watching/version-metrics.js';
-import { readInferRequest } from '../oip/oip-request.js';
-import type { PackageSource } from './package-files.js';
-import { readPackage } from './package-files.js';
 import { RequestError } from '../http/request-error.js';
-import type { Runner } from './runner.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
-import { threadProgram } from './thread-program.js';
-import type { ThreadRunner } from './thread-runner.js';
-import { loadInThread } from './thread-runner.js';
+import type { VersionMetrics } from '../watching/version-metrics.js';
+import { Batcher } from './batcher.js';
+import type { ModelMemory, RoomWish } from './model-memory.js';
+import type { ModelCost, Placement } from './placement.js';
+import type { Runner } from './runner.js';
 import type { NamedTensors } from './tensors.js';
-import { concatenate } from './tensors.js';
 
-/** A version that is loaded, verified and warm. Retired versions are released when their last request is answered. */
-export type HostedVersion = {
+/** What a version is, as proved by its trial; it stays the same while the model itself comes and goes. */
+export type VersionFacts = {
+  readonly model: string;
+  readonly version: string;
+  /** Of its package. */
+  readonly digest: string;
+  /** Whether the registry holds it, or it came signed in the body of a load call. */
+  readonly origin: 'registry' | 'call';
+  readonly spec: ServingSpec;
+  readonly plan: ServingPlan;
+  readonly cost: ModelCost;
+  readonly placed: Placement;
+};
+
+export type HostedVersionDeps = {
+  readonly metrics: VersionMetrics;
+  readonly memory: ModelMemory;
+  readonly config: Pick<GatewayConfig, 'maxWaiting' | 'coldWaitMs' | 'maxWaitingForLoad'>;
+  /** Loads the model where it is placed. */
+  open(): Promise<Runner>;
+};
+
+/**
+ * Whether the model of a version is in memory. `cold` comes back at the first request; `held` was unloaded by a person
+ * and comes back when a person, or a new generation of the route, says so.
+ */
+export type VersionState = 'ready' | 'loading' | 'unloading' | 'cold' | 'held' | 'released';
+
+const retryLoadMs = 1_000;
+
+/** A version that this gateway knows: verified, tried, and loaded or ready to be. It is never released while it answers. */
+export class HostedVersion {
   readonly model: string;
   readonly version: string;
   readonly digest: string;
+  readonly origin: VersionFacts['origin'];
   readonly spec: ServingSpec;
   readonly plan: ServingPlan;
-  readonly batcher: Batcher;
+  readonly cost: ModelCost;
+  readonly placed: Placement;
   readonly metrics: VersionMetrics;
-  readonly placement: Runner['placement'];
-  /** One run of a small request as measured at warm-up. */
-  readonly runMs: number;
+  /** What callers of this version send and get; versions with the same can stand in for each other. */
   readonly signature: string;
-  /** Keeps the version loaded until `leave`; false when it is released already. */
-  enter(): boolean;
-  leave(): void;
-  retire(): void;
-  /** Resolves when the session is freed after `retire`. */
+  readonly batcher: Batcher;
+  /** Resolves when the model is freed after `retire`. */
   readonly closed: Promise<void>;
-};
+  /** Requests that were let in, ever: whoever looks twice sees whether anybody asked. */
+  uses = 0;
 
-export type HostDeps = { readonly source: PackageSource; readonly metrics: GatewayMetrics; readonly config: GatewayConfig };
+  readonly #deps: HostedVersionDeps;
+  #close: () => void = () => undefined;
+  #runner: Runner | null = null;
+  /** Whether requests may enter: then there is a runner. */
+  #open = false;
+  #inFlight = 0;
+  #retired = false;
+  #held = false;
+  #loading: Promise<boolean> | null = null;
+  #releasing = false;
+  #waitingForLoad = 0;
+  #unloading: { done: Promise<void>; end(): void } | null = null;
+  #failed: { readonly reason: string; readonly atMs: number } | null = null;
+  #metricsOff: () => void = () => undefined;
 
-const measuredRuns = 20;
-const batchedRequests = 32;
-
-/**
- * Loads a version for serving. It is first opened, checked and measured in a thread, whatever it is, so that a heavy or
- * broken file never stops the event loop; a model that proves cheap is then opened in place. Throws `ArtifactRejected`
- * with the reason when the package, its signature, its shape or its first answers do not hold.
- */
-export async function hostVersion(deps: HostDeps, servable: ServableVersion): Promise<HostedVersion> {
-  const { config } = deps;
-  const { model, version } = servable;
-  const startedMs = performance.now();
-  const contents = await readPackage(deps.source, servable);
-  const rejected = (reason: string): PerennialError =>
-    new PerennialError('ArtifactRejected', `${model} ${version} cannot be served: ${reason}`);
-  const program = await threadProgram(config.inferenceThread);
-  const trial = await loadInThread({
-    model: contents.model,
-    program,
-    limitMs: config.loadLimitMs,
-  }).catch((error: Error) => {
-    throw rejected(`model.onnx does not load: ${error.message}`);
-  });
-  let runner: Runner = trial;
-  try {
-    const plan = planOf(contents.spec, trial);
-    const runMs = await withLimit(
-      warmUp({ plan, trial, example: contents.example, maxRunMs: config.inPlaceMaxMs }),
-      config.loadLimitMs,
-    ).catch((error: Error) => {
-      throw rejected(error.message);
-    });
-    trial.limitRuns(config.answerLimitMs);
-    if (runMs <= config.inPlaceMaxMs) {
-      runner = await loadInPlace(contents.model).catch((error: Error) => {
-        throw rejected(`model.onnx does not load: ${error.message}`);
-      });
-      // Only to have the first run behind it; zeros need not mean anything to the model.
-      await runner.run(plan.sample(1)).catch(() => undefined);
-      await trial.release();
-    }
-    const metrics = deps.metrics.version(model, version);
-    const batcher = new Batcher(runner, {
-      batchable: plan.batchable,
-      maxRows: config.maxBatchRows,
-      maxWaiting: config.maxWaiting,
-      onBatch: (batch) => metrics.ran(batch),
-    });
-    const signature = JSON.stringify([plan.inputs, plan.outputs, contents.spec.request, contents.spec.eventTimeField]);
-    const { atWork, ...life } = lifetime(runner);
-    const loadSeconds = (performance.now() - startedMs) / 1000;
-    const released = metrics.loaded({ loadSeconds, inFlight: atWork, waiting: () => batcher.pending });
-    void life.closed.then(released);
-    return {
-      model,
-      version,
-      digest: servable.package.digest,
-      spec: contents.spec,
-      plan,
-      batcher,
-      metrics,
-      placement: runner.placement,
-      runMs,
-      signature,
-      ...life,
+  constructor(facts: VersionFacts, deps: HostedVersionDeps) {
+    this.model = facts.model;
+    this.version = facts.version;
+    this.digest = facts.digest;
+    this.origin = facts.origin;
+    this.spec = facts.spec;
+    this.plan = facts.plan;
+    this.cost = facts.cost;
+    this.placed = facts.placed;
+    this.metrics = deps.metrics;
+    this.#deps = deps;
+    this.signature = JSON.stringify([facts.plan.inputs, facts.plan.outputs, facts.spec.request, facts.spec.eventTimeField]);
+    this.closed = new Promise((resolve) => (this.#close = resolve));
+    const run = (feeds: NamedTensors): Promise<NamedTensors> => this.#runner!.run(feeds);
+    const runner: Runner = {
+      placement: facts.placed.where,
+      lanes: Math.max(1, facts.placed.threads),
+      inputs: [],
+      outputs: [],
+      run,
+      release: () => Promise.resolve(),
     };
-  } catch (error) {
-    // Not waited for: a model that hangs never ends its thread.
-    void trial.release();
-    if (runner !== trial) await runner.release();
-    throw error;
+    this.batcher = new Batcher(runner, {
+      batchable: facts.plan.batchable,
+      maxRows: facts.placed.maxRows,
+      maxWaiting: deps.config.maxWaiting,
+      onBatch: (batch) => this.metrics.ran(batch),
+    });
   }
-}
 
-function planOf(spec: ServingSpec, runner: Runner): ServingPlan {
-  return spec.features.length === 0 ? directPlan(spec, runner) : featurePlan(spec, runner);
-}
+  get placement(): Runner['placement'] {
+    return this.placed.where;
+  }
 
-/**
- * First runs, on the package's own example or, where it has none, on zeros (which need not mean anything to the model: then
- * a NaN is no reason to refuse it). Answers a quiet figure of one run (the lower quartile), in milliseconds.
- */
-async function warmUp(input: { plan: ServingPlan; trial: ThreadRunner; example: unknown; maxRunMs: number }): Promise<number> {
-  const { plan, trial } = input;
-  const example =
-    input.example === null ? null : plan.prepare(readInferRequest(input.example), { history: outcomeHistory(), nowMs: Date.now() });
-  const feeds = example?.feeds ?? plan.sample(1);
-  const rows = example?.rows ?? 1;
-  const check = (outputs: NamedTensors, expected: number): void => {
-    try {
-      plan.read(outputs, expected);
-    } catch (error) {
-      if (example !== null || !(error instanceof RequestError && error.kind === 'notFinite')) throw error;
+  /** One run of a small request as measured in its trial. */
+  get runMs(): number {
+    return this.cost.runMs;
+  }
+
+  /** Whether a request may enter at once. */
+  get resident(): boolean {
+    return this.#open;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  get state(): VersionState {
+    if (this.#unloading !== null) return 'unloading';
+    if (this.#open) return 'ready';
+    if (this.#loading !== null) return 'loading';
+    if (this.#retired) return 'released';
+    return this.#held ? 'held' : 'cold';
+  }
+
+  /** Why it is not loaded; empty when it is. */
+  get reason(): string {
+    switch (this.state) {
+      case 'ready':
+        return '';
+      case 'loading':
+        return 'it is being loaded';
+      case 'unloading':
+        return 'it answers its last requests';
+      case 'held':
+        return 'it was unloaded by a person; load it, or change its route';
+      case 'released':
+        return 'no route names it any more';
+      case 'cold':
+        return this.#failed === null
+          ? 'it is not in memory; the first request loads it'
+          : `it failed to load (${this.#failed.reason}); the next request tries again`;
     }
-  };
-  const runs: number[] = [];
-  for (let i = 0; i < measuredRuns; i++) {
-    check(await trial.run(feeds), rows);
-    runs.push(trial.lastRunMs);
-    // A costly model is known as such after three runs; the rest would only delay it.
-    if (i === 2 && Math.min(...runs) > 10 * input.maxRunMs) break;
   }
-  if (plan.batchable) check(await trial.run(repeated(feeds, batchedRequests)), rows * batchedRequests);
-  return runs.sort((a, b) => a - b)[Math.floor(runs.length / 4)]!;
-}
 
-function repeated(feeds: NamedTensors, times: number): NamedTensors {
-  return Object.fromEntries(
-    Object.entries(feeds).map(([name, tensor]) => [name, concatenate(Array.from({ length: times }, () => tensor))]),
-  );
-}
+  /** Keeps the version loaded until `leave`; false when it is not loaded. */
+  enter(): boolean {
+    if (!this.#open) return false;
+    this.#inFlight++;
+    this.uses++;
+    return true;
+  }
 
-async function withLimit<T>(work: Promise<T>, limitMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`its first runs took longer than ${limitMs} ms`)), limitMs);
-  });
-  return Promise.race([work, limit]).finally(() => clearTimeout(timer));
-}
+  leave(): void {
+    if (--this.#inFlight === 0 && (this.#retired || this.#unloading !== null)) this.#releaseSoon();
+  }
 
-function lifetime(runner: Runner): Pick<HostedVersion, 'enter' | 'leave' | 'retire' | 'closed'> & { atWork(): number } {
-  let inFlight = 0;
-  let retired = false;
-  let released = false;
-  let close = (): void => undefined;
-  const closed = new Promise<void>((resolve) => (close = resolve));
-  const release = (): void => {
-    if (!retired || released || inFlight > 0) return;
-    released = true;
-    // Not within the turn that answered the last request: its batch may still be on the stack.
-    setImmediate(
-      () =>
-        void runner
-          .release()
-          .catch(() => undefined)
-          .finally(close),
-    );
-  };
-  return {
-    closed,
-    atWork: () => inFlight,
-    enter() {
-      if (!released) inFlight++;
-      return !released;
-    },
-    leave() {
-      inFlight--;
-      release();
-    },
-    retire() {
-      retired = true;
-      release();
-    },
-  };
+  /** Loads it when it is not, making room as far as `wish` goes. False when there is no room. Throws what loading throws. */
+  async load(wish: RoomWish): Promise<boolean> {
+    await this.#unloading?.done;
+    if (this.#open || this.#retired) return true;
+    const joins = this.#loading !== null;
+    this.#loading ??= this.#load(wish).finally(() => (this.#loading = null));
+    const isLoaded = await this.#loading;
+    // The one that was joined may have tried less hard for room.
+    return isLoaded || !joins ? isLoaded : this.load(wish);
+  }
+
+  /**
+   * For a request that found it cold: resolves when it is loaded, or retired, which the caller sees by choosing again.
+   * Throws `notReady` when a person unloaded it or it fails to load, `overloaded` when too many wait or it takes longer
+   * than `limitMs`.
+   */
+  async bringIn(limitMs: number): Promise<void> {
+    const name = `version '${this.version}' of '${this.model}'`;
+    if (this.#retired) throw new RequestError('notReady', `${name} was just taken out of service`);
+    if (this.#held) throw new RequestError('notReady', `${name} is not loaded: ${this.reason}`);
+    if (this.#failed !== null && performance.now() - this.#failed.atMs < retryLoadMs)
+      throw new RequestError('notReady', `${name} failed to load: ${this.#failed.reason}`);
+    const { maxWaitingForLoad, coldWaitMs } = this.#deps.config;
+    if (this.#waitingForLoad >= maxWaitingForLoad)
+      throw new RequestError('overloaded', `${this.#waitingForLoad} requests wait already while ${name} is loaded: try again later`);
+    this.#waitingForLoad++;
+    const waitMs = Math.min(limitMs, coldWaitMs);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const tooLate = new RequestError('overloaded', `${name} is still being loaded after ${Math.round(waitMs)} ms: try again later`);
+      timer = setTimeout(() => reject(tooLate), waitMs);
+    });
+    try {
+      const hasRoom = await Promise.race([this.load({ mayEvict: 'any', mayExceed: false }), late]);
+      if (!hasRoom) throw new RequestError('overloaded', `there is no memory to load ${name} now: try again later`);
+    } catch (error) {
+      if (error instanceof RequestError) throw error;
+      throw new RequestError('notReady', `${name} failed to load: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      clearTimeout(timer);
+      this.#waitingForLoad--;
+    }
+  }
+
+  /** Releases the model once its last request is answered; the next request loads it again, unless a person `held` it. */
+  async unload({ held }: { held: boolean }): Promise<void> {
+    this.#held ||= held;
+    await this.#loading?.catch(() => undefined);
+    if (!this.#open && this.#unloading === null) return;
+    this.#open = false;
+    if (this.#unloading === null) {
+      let end = (): void => undefined;
+      const done = new Promise<void>((resolve) => (end = resolve));
+      this.#unloading = { done, end };
+      if (this.#inFlight === 0) this.#releaseSoon();
+    }
+    await this.#unloading.done;
+  }
+
+  /** Takes back a person's unload. */
+  allow(): void {
+    this.#held = false;
+  }
+
+  /** No route names it any more: it is released when its last request is answered, and not loaded again. */
+  retire(): void {
+    if (this.#retired) return;
+    this.#retired = true;
+    if (this.#loading !== null) void this.#loading.catch(() => undefined).finally(() => this.#releaseSoon());
+    else if (this.#inFlight === 0) this.#releaseSoon();
+  }
+
+  async #load(wish: RoomWish): Promise<boolean> {
+    const startedMs = performance.now();
+    try {
+      if (!(await this.#deps.memory.take(this, wish))) return false;
+      this.#runner = await this.#deps.open();
+    } catch (error) {
+      this.#deps.memory.give(this);
+      this.#failed = { reason: error instanceof Error ? error.message : String(error), atMs: performance.now() };
+      throw error;
+    }
+    this.#failed = null;
+    // Only to have the first run behind it; zeros need not mean anything to the model.
+    await this.#runner.run(this.plan.sample(1)).catch(() => undefined);
+    this.#metricsOff = this.metrics.loaded({
+      loadSeconds: (performance.now() - startedMs) / 1000,
+      inFlight: () => this.#inFlight,
+      waiting: () => this.batcher.pending,
+    });
+    this.#open = !this.#retired;
+    return true;
+  }
+
+  /** Not within the turn that answered the last request: its batch may still be on the stack. */
+  #releaseSoon(): void {
+    setImmediate(() => {
+      if (this.#inFlight > 0 || this.#releasing) return;
+      this.#open = false;
+      const runner = this.#runner;
+      this.#runner = null;
+      if (runner === null) return this.#released();
+      this.#releasing = true;
+      void runner
+        .release()
+        .catch(() => undefined)
+        .finally(() => {
+          this.#releasing = false;
+          this.#metricsOff();
+          this.#deps.memory.give(this);
+          this.#released();
+        });
+    });
+  }
+
+  #released(): void {
+    const unloading = this.#unloading;
+    this.#unloading = null;
+    unloading?.end();
+    if (this.#retired && this.#runner === null) this.#close();
+  }
 }

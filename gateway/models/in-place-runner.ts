@@ -11,6 +11,7 @@ export async function loadInPlace(model: Uint8Array): Promise<Runner> {
   const session = await InferenceSession.create(model, sessionOptions);
   return {
     placement: 'inPlace',
+    lanes: 1,
     inputs: session.inputMetadata.map(tensorMeta),
     outputs: session.outputMetadata.map(tensorMeta),
     async run(feeds) {

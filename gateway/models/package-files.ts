@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ObjectStore, PackageVerifier, ServableVersion, ServingSpec } from '../../activities/ports.js';
 import type { PackageFile } from '../../contracts/artifacts.js';
 import { PerennialError } from '../../domain/errors.js';
@@ -46,9 +46,21 @@ export async function readPackage(source: PackageSource, servable: ServableVersi
   }
 }
 
+/** Keeps a file where `readPackage` finds it. */
+export async function keepObject(folder: string, bytes: Uint8Array): Promise<void> {
+  const path = pathOf(folder, digestOf(bytes));
+  await mkdir(dirname(path), { recursive: true });
+  const own = `${path}.${process.pid}.${randomUUID()}.tmp`;
+  await writeFile(own, bytes);
+  await rename(own, path);
+}
+
+function pathOf(folder: string, digest: string): string {
+  return join(folder, 'packages', digest.replace(':', '-'));
+}
+
 async function readObject(source: PackageSource, digest: string): Promise<Uint8Array> {
-  const folder = join(source.folder, 'packages');
-  const path = join(folder, digest.replace(':', '-'));
+  const path = pathOf(source.folder, digest);
   const kept = await readFile(path).catch(() => null);
   if (kept !== null && digestOf(kept) === digest) return kept;
   const bytes = await source.objects.get(digest);
@@ -58,13 +70,11 @@ async function readObject(source: PackageSource, digest: string): Promise<Uint8A
       'ArtifactRejected',
       `object ${digest} holds other bytes (${found}): restore it from a copy or package the model again`,
     );
-  await mkdir(folder, { recursive: true });
-  const own = `${path}.${process.pid}.tmp`;
-  await writeFile(own, bytes);
-  await rename(own, path);
+  await keepObject(source.folder, bytes);
   return bytes;
 }
 
-function digestOf(bytes: Uint8Array): string {
+/** `sha256:<hex>` of some bytes. */
+export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }

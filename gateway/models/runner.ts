@@ -3,6 +3,8 @@ import type { NamedTensors, TensorMeta } from './tensors.js';
 /** A loaded ONNX model that answers runs, wherever it lives. */
 export type Runner = {
   readonly placement: 'inPlace' | 'thread';
+  /** Runs that it works on at the same time; more than these wait inside of it. */
+  readonly lanes: number;
   readonly inputs: readonly TensorMeta[];
   readonly outputs: readonly TensorMeta[];
   /** Rejects with ONNX Runtime's own message. Runs are answered in the order they were asked. */

@@ -6,47 +6,36 @@ import type { ThreadAnswer, ThreadCall, ThreadData } from './thread-messages.js'
 
 type Waiting = { resolve(outputs: NamedTensors): void; reject(reason: Error): void; readonly limit: NodeJS.Timeout };
 
-/** A model in a thread of its own, and how long its last run took there. */
-export type ThreadRunner = Runner & {
-  readonly lastRunMs: number;
-  /** Longest that one run may take from now on. */
-  limitRuns(ms: number): void;
+/** `read` gives the model's file at each start of a thread; `limitMs` is for loading, `runLimitMs` for each run. */
+export type ThreadInput = {
+  readonly read: () => Promise<Uint8Array>;
+  readonly program: string;
+  readonly limitMs: number;
+  readonly runLimitMs: number;
 };
-
-/** `limitMs` is for loading, and for each run until `limitRuns` says otherwise. */
-export type ThreadInput = { readonly model: Uint8Array; readonly program: string; readonly limitMs: number };
 
 /**
  * Loads a model in a thread of its own; the event loop stays free while it computes. When the thread dies, or
  * computes longer than it may, the runs that wait are rejected and the next run starts another thread. Rejects with ONNX
  * Runtime's reason when the model cannot be loaded, or when that takes longer than `limitMs`.
  */
-export async function loadInThread(input: ThreadInput): Promise<ThreadRunner> {
-  let lastRunMs = 0;
-  let runLimitMs = input.limitMs;
+export async function loadInThread(input: ThreadInput): Promise<Runner> {
   let current: Promise<Thread> | undefined;
   let released = false;
   const open = (): Promise<Thread> => {
-    const opening = startThread({
-      ...input,
-      runLimitMs: () => runLimitMs,
-      onRun: (ms) => (lastRunMs = ms),
-      onEnd: () => current === opening && (current = undefined),
-    });
+    const opening: Promise<Thread> = input
+      .read()
+      .then((model) => startThread({ ...input, model, onEnd: () => current === opening && (current = undefined) }));
+    opening.catch(() => current === opening && (current = undefined));
     return opening;
   };
   current = open();
   const first = await current;
   return {
     placement: 'thread',
+    lanes: 1,
     inputs: first.inputs,
     outputs: first.outputs,
-    limitRuns(ms) {
-      runLimitMs = ms;
-    },
-    get lastRunMs() {
-      return lastRunMs;
-    },
     async run(feeds) {
       if (released) throw new Error('the version was taken out of service');
       current ??= open();
@@ -67,7 +56,7 @@ type Thread = {
   stop(): Promise<void>;
 };
 
-function startThread(input: ThreadInput & { runLimitMs(): number; onRun(ms: number): void; onEnd(): void }): Promise<Thread> {
+function startThread(input: ThreadInput & { model: Uint8Array; onEnd(): void }): Promise<Thread> {
   const workerData: ThreadData = { model: input.model, requireFrom: import.meta.url, sessionOptions };
   const worker = new Worker(input.program, { workerData, execArgv: [] });
   const waiting = new Map<number, Waiting>();
@@ -100,7 +89,7 @@ function startThread(input: ThreadInput & { runLimitMs(): number; onRun(ms: numb
         new Promise((done, failed) => {
           const id = next++;
           // The thread is left to itself, and another one takes the next run.
-          const runLimitMs = input.runLimitMs();
+          const { runLimitMs } = input;
           const overdue = setTimeout(() => {
             end(new Error(`a run took longer than ${runLimitMs} ms`));
             abandon();
@@ -126,7 +115,6 @@ function startThread(input: ThreadInput & { runLimitMs(): number; onRun(ms: numb
           abandon();
           return;
         case 'done':
-          input.onRun(message.ms);
           settle(message.id)?.resolve(message.outputs);
           return;
         case 'failed':

@@ -3,6 +3,7 @@ import { PerennialError } from '../../domain/errors.js';
 import { lookbackMs } from '../../domain/feature-computation.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import type { HostedVersion } from '../models/hosted-version.js';
+import type { RoomWish } from '../models/model-memory.js';
 import type { LastGoodModel } from './last-good.js';
 import { readLastGood, writeLastGood } from './last-good.js';
 import type { Log } from '../log.js';
@@ -17,8 +18,12 @@ export type FollowerDeps = {
   readonly outcomes: OutcomeCache;
   readonly config: GatewayConfig;
   readonly log: Log;
+  /** Verifies and tries a version; it is not loaded yet. */
   host(servable: ServableVersion): Promise<HostedVersion>;
 };
+
+/** A version that a route names and that cannot be served. */
+export type Refusal = { readonly model: string; readonly version: string; readonly reason: string };
 
 type Acknowledgement = { readonly model: string; readonly generation: number; readonly refused: string | null };
 
@@ -33,6 +38,7 @@ export class RouteFollower {
   /** Newest generation of each model that was looked at: a load that ends after a newer one came is thrown away. */
   readonly #newest = new Map<string, number>();
   readonly #following = new Set<Promise<void>>();
+  readonly #refusals = new Map<string, Refusal>();
   #unsent: Acknowledgement[] = [];
   #syncing: Promise<void> | undefined;
   #again = false;
@@ -44,6 +50,11 @@ export class RouteFollower {
 
   constructor(deps: FollowerDeps) {
     this.#deps = deps;
+  }
+
+  /** Versions of the followed routes that cannot be served, with the reason. */
+  get refusals(): readonly Refusal[] {
+    return [...this.#refusals.values()];
   }
 
   /** Follows the registry, or, when it is away, what this gateway served last; resolves when that much is loaded. Never rejects. */
@@ -107,10 +118,11 @@ export class RouteFollower {
       this.#following.add(follow);
     }
     const named = new Set(found.map(({ model }) => model));
-    for (const model of tables.models) if (!named.has(model)) tables.remove(model);
+    for (const model of tables.routed.keys()) if (!named.has(model)) tables.remove(model);
     for (const model of this.#newest.keys()) if (!named.has(model)) this.#newest.delete(model);
+    for (const [key, { model }] of this.#refusals) if (!named.has(model)) this.#refusals.delete(key);
     outcomes.keep(named);
-    for (const model of tables.models) await outcomes.refresh(model);
+    for (const model of tables.routed.keys()) await outcomes.refresh(model);
     if (this.#following.size === 0) this.ready = true;
     await this.#save();
     await this.#acknowledge();
@@ -150,17 +162,23 @@ export class RouteFollower {
   async #load(route: Route): Promise<{ table: ModelTable | null; refused: string | null }> {
     const current = this.#deps.tables.get(route.model);
     const versions = new Map<string, HostedVersion>();
+    for (const [key, { model }] of this.#refusals) if (model === route.model) this.#refusals.delete(key);
     const live = [...route.variants.map(({ version }) => version), ...(route.shadow === null ? [] : [route.shadow])];
     let refused: string | null = null;
     for (const version of new Set([...live, ...route.standby])) {
       try {
-        versions.set(version, await this.#hosted(route.model, version, current));
+        const hosted = await this.#hosted(route.model, version, current);
+        versions.set(version, hosted);
+        // What a person unloaded comes back with the next generation.
+        hosted.allow();
+        await this.#bringIn(hosted, { isHot: current?.champion?.resident === true, standby: !live.includes(version) });
       } catch (error) {
         // Only what is known to stay so is a refusal; anything else is tried again.
         if (!(error instanceof PerennialError) || error.retryable) {
           retireNew(versions.values(), current);
           throw error;
         }
+        this.#refusals.set(keyOf(route.model, version), { model: route.model, version, reason: reasonOf(error) });
         if (live.includes(version)) refused ??= reasonOf(error);
         else this.#deps.log({ level: 'warn', event: 'standbyNotLoaded', model: route.model, version, reason: reasonOf(error) });
       }
@@ -179,17 +197,27 @@ export class RouteFollower {
 
   async #hosted(model: string, version: string, current: ModelTable | undefined): Promise<HostedVersion> {
     const key = keyOf(model, version);
-    const loaded = current?.versions.get(version);
-    // A version's package never changes, so one that is loaded needs no look at the registry.
-    if (loaded !== undefined) return loaded;
+    const known = current?.versions.get(version);
+    // A registered version's package never changes, so one that is known needs no look at the registry.
+    if (known?.origin === 'registry') return known;
     let servable = this.#servables.get(key);
     if (servable === undefined) {
       servable = await this.#deps.routes.version(model, version);
       this.#servables.set(key, servable);
     }
-    const hosted = await this.#deps.host(servable);
-    this.#deps.log({ level: 'info', event: 'versionLoaded', model, version, placement: hosted.placement, runMs: hosted.runMs });
-    return hosted;
+    return this.#deps.host(servable);
+  }
+
+  /**
+   * Loads a version before its table is swapped in. Where a model is answering now, its next version gets room before all
+   * others; where nobody asks yet it must not push out what others ask for, and is loaded by its first request.
+   */
+  async #bringIn(hosted: HostedVersion, { isHot, standby }: { isHot: boolean; standby: boolean }): Promise<void> {
+    if (hosted.resident) return;
+    const wish: RoomWish = standby ? { mayEvict: 'nothing', mayExceed: false } : { mayEvict: isHot ? 'any' : 'lesser', mayExceed: isHot };
+    const loaded = await hosted.load(wish);
+    const { model, version, placement, runMs } = hosted;
+    this.#deps.log({ level: 'info', event: loaded ? 'versionLoaded' : 'versionKeptCold', model, version, placement, runMs });
   }
 
   async #acknowledge(): Promise<void> {
@@ -208,8 +236,7 @@ export class RouteFollower {
 
   async #saveNow(): Promise<void> {
     const { tables, outcomes } = this.#deps;
-    const state = tables.models.map((model): LastGoodModel => {
-      const { route, versions } = tables.get(model)!;
+    const state = [...tables.routed].map(([model, { route, versions }]): LastGoodModel => {
       const lookback = Math.max(0, ...[...versions.values()].map(({ spec }) => lookbackMs(spec.features)));
       return {
         route,

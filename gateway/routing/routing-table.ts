@@ -22,9 +22,14 @@ export type VariantChoice = {
   readonly key: string | null;
 };
 
-/** The models that this gateway serves; a model's table is replaced by one assignment. */
+/**
+ * The models that this gateway serves; a model's table is replaced by one assignment. Beside what routes name there are
+ * versions that a person loaded: they are answered when a caller names them, and get no traffic.
+ */
 export class RoutingTable {
   readonly #models = new Map<string, ModelTable>();
+  readonly #routed = new Map<string, ModelTable>();
+  readonly #unrouted = new Map<string, ReadonlyMap<string, HostedVersion>>();
 
   get models(): readonly string[] {
     return [...this.#models.keys()];
@@ -41,18 +46,60 @@ export class RoutingTable {
     return table;
   }
 
+  /** The tables that follow routes, without what a person loaded. */
+  get routed(): ReadonlyMap<string, ModelTable> {
+    return this.#routed;
+  }
+
   /** Swaps a model's table; versions that the new one does not hold are retired, which lets their requests finish. */
   set(model: string, table: ModelTable): void {
-    const before = this.#models.get(model);
-    this.#models.set(model, table);
-    if (before !== undefined) retireAllBut(before, new Set(table.versions.values()));
+    this.#routed.set(model, table);
+    const named = [...(this.#unrouted.get(model) ?? [])].filter(([version]) => !table.versions.has(version));
+    this.#keepUnrouted(model, new Map(named));
   }
 
   remove(model: string): void {
-    const before = this.#models.get(model);
-    this.#models.delete(model);
-    if (before !== undefined) retireAllBut(before, new Set());
+    this.#routed.delete(model);
+    this.#keepUnrouted(model, this.#unrouted.get(model) ?? new Map());
   }
+
+  /** Retires everything, and answers what that is. */
+  clear(): HostedVersion[] {
+    const versions = [...this.#models.values()].flatMap((table) => [...table.versions.values()]);
+    for (const map of [this.#models, this.#routed, this.#unrouted]) map.clear();
+    for (const version of versions) version.retire();
+    return versions;
+  }
+
+  /** Makes a version that no route names reachable by its name, in place of one that was so before. */
+  addUnrouted(hosted: HostedVersion): void {
+    this.#keepUnrouted(hosted.model, new Map([...(this.#unrouted.get(hosted.model) ?? []), [hosted.version, hosted]]));
+  }
+
+  /** Lets go of a version that no route names; false when there is none such. */
+  removeUnrouted(model: string, version: string): boolean {
+    const rest = new Map(this.#unrouted.get(model));
+    if (!rest.delete(version)) return false;
+    this.#keepUnrouted(model, rest);
+    return true;
+  }
+
+  #keepUnrouted(model: string, unrouted: ReadonlyMap<string, HostedVersion>): void {
+    if (unrouted.size === 0) this.#unrouted.delete(model);
+    else this.#unrouted.set(model, unrouted);
+    const before = this.#models.get(model);
+    const routed = this.#routed.get(model) ?? (unrouted.size === 0 ? undefined : modelTable(noRoute(model), new Map()));
+    const table =
+      routed === undefined || unrouted.size === 0 ? routed : { ...routed, versions: new Map([...unrouted, ...routed.versions]) };
+    if (table === undefined) this.#models.delete(model);
+    else this.#models.set(model, table);
+    if (before !== undefined) retireAllBut(before, new Set(table?.versions.values()));
+  }
+}
+
+/** What a model is answered by that only a person loaded. */
+function noRoute(model: string): Route {
+  return { model, generation: 0, variants: [], shadow: null, standby: [], salt: '' };
 }
 
 /** Makes a table of loaded versions. The champion is the route's first variant. */
@@ -88,11 +135,15 @@ export function chooseVersion(table: ModelTable, choice: VariantChoice): HostedV
   return table.versions.get(pickVariant({ variants, salt, key: choice.key ?? Math.random() }))!;
 }
 
+/** The part that a version has in a route; `unrouted` is one that a person loaded beside it. */
+export type Role = 'champion' | 'challenger' | 'shadow' | 'standby' | 'unrouted';
+
 /** The part that a version has in a route. */
-export function roleOf(table: ModelTable, version: string): 'champion' | 'challenger' | 'shadow' | 'standby' {
+export function roleOf(table: ModelTable, version: string): Role {
   if (version === table.champion?.version) return 'champion';
   if (table.route.variants.some((variant) => variant.version === version)) return 'challenger';
-  return version === table.route.shadow ? 'shadow' : 'standby';
+  if (version === table.route.shadow) return 'shadow';
+  return table.route.standby.includes(version) ? 'standby' : 'unrouted';
 }
 
 function retireAllBut(table: ModelTable, kept: ReadonlySet<HostedVersion>): void {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { ObjectStore, Route } from '../../../activities/ports.js';
 import { openFileObjectStore } from '../../../adapters/objects/file-object-store.js';
+import { createModelTrials } from '../../../adapters/onnx/model-trials.js';
 import { createPackageSigner } from '../../../adapters/signing/package-signer.js';
 import { createPackageVerifier } from '../../../adapters/signing/package-verifier.js';
 import type { PackageFile, PackageRef, ServingSpec } from '../../../contracts/artifacts.js';
@@ -14,6 +15,7 @@ import type { Gateway, GatewayDeps } from '../../../gateway/gateway.js';
 import { createGateway } from '../../../gateway/gateway.js';
 import type { LogLine } from '../../../gateway/log.js';
 import { MemoryRegistry } from './memory-registry.js';
+import { trialProgram } from './trial-program.js';
 
 /** Features of the fixtures: two numbers of the request. */
 export const twoNumbers: Omit<ServingSpec, 'model'> = {
@@ -61,6 +63,7 @@ export class Stage {
   readonly #signer;
   readonly #verifier;
   readonly #gateways: Gateway[] = [];
+  readonly #trials = createModelTrials({ program: trialProgram() });
 
   constructor(folder: string, objects: ObjectStore) {
     this.folder = folder;
@@ -116,6 +119,7 @@ export class Stage {
       outcomes: stores.outcomes,
       objects: this.objects,
       verifier: this.#verifier,
+      trials: this.#trials,
       ...(stores.keys === undefined ? {} : { keys: stores.keys }),
       config: {
         id: `gateway-${this.#gateways.length}`,
@@ -134,6 +138,7 @@ export class Stage {
 
   async close(): Promise<void> {
     await Promise.all(this.#gateways.map((gateway) => gateway.stop()));
+    await this.#trials.close();
     await rm(this.folder, { recursive: true, force: true });
   }
 }

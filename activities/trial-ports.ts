@@ -1,0 +1,43 @@
+/** A tensor that goes into or comes out of a model on trial. Row-major. */
+export type TrialTensor = { readonly type: string; readonly dims: readonly number[]; readonly data: ArrayBufferView | readonly string[] };
+export type TrialTensors = Readonly<Record<string, TrialTensor>>;
+
+/** An input or output that the file itself declares; -1 is a dimension that the caller chooses. */
+export type TrialValue = { readonly name: string; readonly type: string; readonly shape: readonly number[] };
+
+/** `memoryBytes` is what the model may take beyond the empty process; `limitMs` is for each step: loading, and each `run`. */
+export type TrialLimits = { readonly memoryBytes: number; readonly limitMs: number };
+
+/** Outputs of the last of some runs, how long each took, and what the model holds and held at most meanwhile. */
+export type TrialRun = {
+  readonly outputs: TrialTensors;
+  readonly runsMs: readonly number[];
+  readonly bytes: number;
+  readonly peakBytes: number;
+};
+
+/** A model that was loaded in a process of its own. */
+export type ModelTrial = {
+  readonly inputs: readonly TrialValue[];
+  readonly outputs: readonly TrialValue[];
+  readonly loadMs: number;
+  /** What the loaded model takes of memory before its first run. */
+  readonly bytes: number;
+  /**
+   * Runs the model `times` times. `ArtifactRejected` when it crashes, takes too long or too much memory; with
+   * `refusedBy: 'model'` among its details when the model only refuses these values.
+   */
+  run(feeds: TrialTensors, times: number): Promise<TrialRun>;
+  close(): Promise<void>;
+};
+
+/**
+ * Where an ONNX file is opened for the first time: in a process of its own with limits on memory and time, so that a file
+ * that crashes the native runtime, hangs or eats memory takes nothing else with it.
+ */
+export type ModelTrials = {
+  /** `ArtifactRejected` with the reason when the file does not load within the limits. */
+  open(model: Uint8Array, limits: TrialLimits): Promise<ModelTrial>;
+  /** Ends the processes kept for the next trial. */
+  close(): Promise<void>;
+};

@@ -1,0 +1,139 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ModelTrial, ModelTrials, TrialLimits } from '../../activities/trial-ports.js';
+import { PerennialError } from '../../domain/errors.js';
+import { lookForExternalData } from '../../domain/onnx-external-data.js';
+import type { TrialAnswer, TrialCall } from './trial-messages.js';
+import type { TrialProcess } from './trial-process.js';
+import { startTrialProcess } from './trial-process.js';
+
+/** `program` is the path of the compiled `trial-program.js`; `atOnce` bounds the processes at the same time. */
+export type TrialsOptions = { readonly program: string; readonly atOnce?: number };
+
+/** How long a process waits for another model, and how many models it takes before it is replaced. */
+const idleMs = 30_000;
+const modelsAProcess = 50;
+
+type Place = { readonly process: TrialProcess; models: number; idle: NodeJS.Timeout | undefined };
+
+/**
+ * Trials in child processes. One that has proved its model goes on to the next; after a rejection, or some models, a
+ * fresh one is started. No file is read that keeps tensors outside of itself.
+ */
+export function createModelTrials({ program, atOnce = 2 }: TrialsOptions): ModelTrials {
+  const spare: Place[] = [];
+  const waiting: (() => void)[] = [];
+  let busy = 0;
+
+  const enter = async (): Promise<void> => {
+    if (busy >= atOnce) await new Promise<void>((resolve) => waiting.push(resolve));
+    else busy++;
+  };
+  const leave = (): void => {
+    const next = waiting.shift();
+    if (next === undefined) busy--;
+    else next();
+  };
+  const take = async (): Promise<Place> => {
+    for (let place = spare.pop(); place !== undefined; place = spare.pop()) {
+      clearTimeout(place.idle);
+      if (!place.process.ended) return place;
+    }
+    return { process: await startTrialProcess(program), models: 0, idle: undefined };
+  };
+  const giveBack = (place: Place): void => {
+    if (place.process.ended) return;
+    // One is enough to be warm.
+    if (spare.length > 0 || ++place.models >= modelsAProcess) return place.process.end();
+    place.idle = setTimeout(() => {
+      spare.splice(spare.indexOf(place), 1);
+      place.process.end();
+    }, idleMs).unref();
+    spare.push(place);
+  };
+
+  return {
+    async open(model, limits) {
+      refuseWhatLiesOutside(model);
+      await enter();
+      let place: Place | undefined;
+      try {
+        place = await take();
+        return await load(place.process, { model, limits }, () => {
+          giveBack(place!);
+          leave();
+        });
+      } catch (error) {
+        place?.process.end();
+        leave();
+        throw error;
+      }
+    },
+    async close() {
+      for (const { process, idle } of spare.splice(0)) {
+        clearTimeout(idle);
+        process.end();
+      }
+    },
+  };
+}
+
+function refuseWhatLiesOutside(model: Uint8Array): void {
+  const look = lookForExternalData(model);
+  if (look.kind === 'whole') return;
+  throw new PerennialError(
+    'ArtifactRejected',
+    look.kind === 'broken'
+      ? `model.onnx does not load: ${look.reason}; export the model to ONNX`
+      : `model.onnx keeps tensor ${JSON.stringify(look.tensor)} in another file (${look.location}), which is not signed with it; export it with all data inside`,
+  );
+}
+
+async function load(
+  process: TrialProcess,
+  { model, limits }: { model: Uint8Array; limits: TrialLimits },
+  done: () => void,
+): Promise<ModelTrial> {
+  const call = async (ask: TrialCall, doing: string): Promise<TrialAnswer> => await process.call(ask, doing);
+  await process.limit(limits);
+  const folder = await mkdtemp(join(tmpdir(), 'perennial-trial-'));
+  let loaded: TrialAnswer;
+  try {
+    const path = join(folder, 'model.onnx');
+    await writeFile(path, model);
+    loaded = await call({ kind: 'load', path }, 'loading it').catch((error: Error) => {
+      throw error instanceof PerennialError && error.type === 'ArtifactRejected'
+        ? new PerennialError('ArtifactRejected', `model.onnx does not load: ${error.message}`, { cause: error })
+        : error;
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  if (loaded.kind !== 'loaded') throw new Error(`the trial process answered ${loaded.kind} to a load`);
+  const { inputs, outputs, ms, bytes } = loaded;
+  let left = false;
+  const leaveOnce = (): void => {
+    if (!left) done();
+    left = true;
+  };
+  return {
+    inputs,
+    outputs,
+    loadMs: ms,
+    bytes,
+    async run(feeds, times) {
+      const doing = times === 1 ? 'its first run' : `its first ${times} runs`;
+      const ran = await call({ kind: 'run', feeds, times }, doing).catch((error: unknown) => {
+        if (process.ended) leaveOnce();
+        throw error;
+      });
+      if (ran.kind !== 'ran') throw new Error(`the trial process answered ${ran.kind} to a run`);
+      return ran;
+    },
+    async close() {
+      if (!process.ended) await call({ kind: 'unload' }, 'releasing it').catch(() => process.end());
+      leaveOnce();
+    },
+  };
+}

@@ -1,0 +1,107 @@
+import type { ModelTrial, ModelTrials, TrialTensors } from '../../activities/trial-ports.js';
+import { PerennialError } from '../../domain/errors.js';
+import { outcomeHistory } from '../../domain/outcome-history.js';
+import type { GatewayConfig } from '../gateway-config.js';
+import { RequestError } from '../http/request-error.js';
+import { readInferRequest } from '../oip/oip-request.js';
+import { directPlan } from '../plans/direct-plan.js';
+import { featurePlan } from '../plans/feature-plan.js';
+import type { ServingPlan } from '../plans/serving-plan.js';
+import type { PackageContents } from './package-files.js';
+import type { ModelCost } from './placement.js';
+import type { NamedTensors, TensorMeta } from './tensors.js';
+import { concatenate } from './tensors.js';
+
+/** A version that has proved itself: how requests become its tensors, and what it costs. */
+export type TriedVersion = { readonly plan: ServingPlan; readonly cost: ModelCost };
+
+export type FirstRunsDeps = {
+  readonly trials: ModelTrials;
+  readonly config: Pick<GatewayConfig, 'trialMemoryBytes' | 'loadLimitMs' | 'inPlaceMaxMs'>;
+};
+
+const measuredRuns = 20;
+const measuredBatches = 5;
+const batchedRequests = 32;
+
+/**
+ * Opens a version's model in a process of its own, checks it against `serving.json`, and measures its first runs: on the
+ * package's own example, whose answers must be finite, and on zeros, which need not mean anything to the model but must
+ * not take its process down. Throws `ArtifactRejected` with the reason.
+ */
+export async function tryVersion({ trials, config }: FirstRunsDeps, contents: PackageContents): Promise<TriedVersion> {
+  const trial = await trials.open(contents.model, { memoryBytes: config.trialMemoryBytes, limitMs: config.loadLimitMs });
+  try {
+    const plan = planOf(contents, trial);
+    return { plan, cost: await measure({ plan, trial, example: contents.example, quickMs: config.inPlaceMaxMs }) };
+  } finally {
+    await trial.close();
+  }
+}
+
+/** How requests become tensors of this package's model. Throws `ArtifactRejected` when file and `serving.json` disagree. */
+function planOf({ spec }: PackageContents, model: { inputs: readonly TensorMeta[]; outputs: readonly TensorMeta[] }): ServingPlan {
+  return spec.features.length === 0 ? directPlan(spec, model) : featurePlan(spec, model);
+}
+
+async function measure(of: { plan: ServingPlan; trial: ModelTrial; example: unknown; quickMs: number }): Promise<ModelCost> {
+  const { plan, trial } = of;
+  const zeros = plan.sample(1);
+  const example = of.example === null ? null : plan.prepare(readInferRequest(of.example), { history: outcomeHistory(), nowMs: Date.now() });
+  const feeds = example?.feeds ?? zeros;
+  const rows = example?.rows ?? 1;
+  const run = async (feeds: NamedTensors, times: number, rows: number) => {
+    const ran = await trial.run(feeds as TrialTensors, times);
+    check({ plan, outputs: ran.outputs as NamedTensors, rows, mayBeNotFinite: example === null });
+    return ran;
+  };
+  // A costly model is known as such after three runs; the rest would only delay it.
+  let ran = await run(feeds, 3, rows);
+  const runsMs = [...ran.runsMs];
+  if (Math.min(...runsMs) <= 10 * of.quickMs) {
+    ran = await run(feeds, measuredRuns - 3, rows);
+    runsMs.push(...ran.runsMs);
+  }
+  if (example !== null) await onZeros(trial, zeros);
+  const runMs = quiet(runsMs);
+  if (!plan.batchable) return { loadMs: trial.loadMs, runMs, rowMs: 0, bytes: Math.max(trial.bytes, ran.bytes), peakBytes: ran.peakBytes };
+  const many = rows * batchedRequests;
+  const batches = await run(repeated(feeds, batchedRequests), runMs > of.quickMs ? 1 : measuredBatches, many);
+  return {
+    loadMs: trial.loadMs,
+    runMs,
+    rowMs: Math.max(0, (quiet(batches.runsMs) - runMs) / (many - rows)),
+    bytes: Math.max(trial.bytes, ran.bytes, batches.bytes),
+    peakBytes: Math.max(ran.peakBytes, batches.peakBytes),
+  };
+}
+
+function check(of: { plan: ServingPlan; outputs: NamedTensors; rows: number; mayBeNotFinite: boolean }): void {
+  try {
+    of.plan.read(of.outputs, of.rows);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    if (of.mayBeNotFinite && error.kind === 'notFinite') return;
+    throw new PerennialError('ArtifactRejected', error.message, { cause: error });
+  }
+}
+
+/** A model may refuse zeros, as it may refuse any request. What it may not do is crash, hang, or eat memory. */
+async function onZeros(trial: ModelTrial, zeros: NamedTensors): Promise<void> {
+  try {
+    await trial.run(zeros as TrialTensors, 1);
+  } catch (error) {
+    if (!(error instanceof PerennialError) || error.details['refusedBy'] !== 'model') throw error;
+  }
+}
+
+/** The lower quartile: what a run takes when nothing else wants the core. */
+function quiet(runsMs: readonly number[]): number {
+  return runsMs.toSorted((a, b) => a - b)[Math.floor(runsMs.length / 4)]!;
+}
+
+function repeated(feeds: NamedTensors, times: number): NamedTensors {
+  return Object.fromEntries(
+    Object.entries(feeds).map(([name, tensor]) => [name, concatenate(Array.from({ length: times }, () => tensor))]),
+  );
+}

@@ -1,0 +1,58 @@
+import type { ServableVersion } from '../../activities/ports.js';
+import type { ModelTrials } from '../../activities/trial-ports.js';
+import { PerennialError } from '../../domain/errors.js';
+import type { GatewayConfig } from '../gateway-config.js';
+import type { GatewayMetrics } from '../watching/metrics.js';
+import { tryVersion } from './first-runs.js';
+import type { VersionFacts } from './hosted-version.js';
+import { HostedVersion } from './hosted-version.js';
+import type { ModelMemory } from './model-memory.js';
+import { openRunner } from './open-runner.js';
+import type { PackageSource } from './package-files.js';
+import { readPackage } from './package-files.js';
+import { placeModel } from './placement.js';
+
+export type HostDeps = {
+  readonly source: PackageSource;
+  readonly trials: ModelTrials;
+  readonly memory: ModelMemory;
+  readonly metrics: GatewayMetrics;
+  readonly config: GatewayConfig;
+};
+
+const mebibyte = 1024 * 1024;
+
+/**
+ * Gets to know a version: reads and verifies its package, and tries its model in another process. It is not loaded here
+ * yet. Throws `ArtifactRejected` with the reason when the package, its signature, its shape, its cost or its first answers
+ * do not hold.
+ */
+export async function hostVersion(
+  deps: HostDeps,
+  servable: ServableVersion,
+  origin: VersionFacts['origin'] = 'registry',
+): Promise<HostedVersion> {
+  const { config, source } = deps;
+  const { model, version } = servable;
+  const contents = await readPackage(source, servable);
+  const rejected = (cause: Error): PerennialError =>
+    new PerennialError('ArtifactRejected', `${model} ${version} cannot be served: ${cause.message}`, { cause });
+  const { plan, cost } = await tryVersion(deps, contents).catch((error: Error) => {
+    // That no process could be started says nothing of the version.
+    throw error instanceof PerennialError && error.type !== 'ArtifactRejected' ? error : rejected(error);
+  });
+  const placed = placeModel(cost, config);
+  if (placed.bytes > config.memoryBudgetBytes) {
+    const [needs, has] = [placed.bytes, config.memoryBudgetBytes].map((bytes) => Math.ceil(bytes / mebibyte));
+    throw rejected(new Error(`it takes ${needs} MiB of memory, and all models of this gateway may take ${has} MiB`));
+  }
+  const facts: VersionFacts = { model, version, digest: servable.package.digest, origin, spec: contents.spec, plan, cost, placed };
+  return new HostedVersion(facts, {
+    metrics: deps.metrics.version(model, version),
+    memory: deps.memory,
+    config,
+    // Read anew, and verified anew: the files are not kept in memory.
+    open: () =>
+      openRunner(async () => (await readPackage(source, servable)).model, { placement: placed, batchable: plan.batchable, config }),
+  });
+}

@@ -1,0 +1,117 @@
+import type { HostedVersion } from './hosted-version.js';
+
+/**
+ * How hard to try for room: `nothing` takes what is free, `lesser` releases what no live traffic needs, `any` the least
+ * used of all. `mayExceed` loads beyond the budget when nothing more can be released: for the new version of a model that
+ * is answering, until its old one is let go.
+ */
+export type RoomWish = { readonly mayEvict: 'nothing' | 'lesser' | 'any'; readonly mayExceed: boolean };
+
+/** What a version is for, from the first to be released to the last. */
+export type Standing = 'unrouted' | 'standby' | 'shadow' | 'idle' | 'live';
+
+export type MemoryDeps = {
+  readonly budgetBytes: number;
+  /** A version that nobody asked for this long is released; 0 keeps it. */
+  readonly idleUnloadMs: number;
+  /** The version's part in its model's route. */
+  roleOf(version: HostedVersion): 'unrouted' | 'standby' | 'shadow' | 'live';
+  onUnload(version: HostedVersion, why: 'evicted' | 'idle'): void;
+};
+
+/** A live version that was asked within this time has traffic. */
+const trafficMs = 60_000;
+const order: readonly Standing[] = ['unrouted', 'standby', 'shadow', 'idle', 'live'];
+
+type Resident = { uses: number; usedMs: number };
+
+/**
+ * The memory that loaded models share. What is loaded beyond the budget makes the least used go: versions without a route
+ * first, then standby and shadow, then live versions of models that nobody asks, and those with traffic last.
+ */
+export class ModelMemory {
+  readonly #deps: MemoryDeps;
+  readonly #residents = new Map<HostedVersion, Resident>();
+  #usedBytes = 0;
+
+  constructor(deps: MemoryDeps) {
+    this.#deps = deps;
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  get budgetBytes(): number {
+    return this.#deps.budgetBytes;
+  }
+
+  get residents(): number {
+    return this.#residents.size;
+  }
+
+  /** Reserves the memory of a version, releasing others as far as `wish` goes. False when there is no room for it. */
+  async take(version: HostedVersion, wish: RoomWish): Promise<boolean> {
+    const { bytes } = version.placed;
+    while (!this.#residents.has(version) && this.#usedBytes + bytes > this.#deps.budgetBytes) {
+      const victim = this.#leastUsed(version, wish);
+      if (victim === undefined) {
+        if (wish.mayExceed) break;
+        return false;
+      }
+      this.#deps.onUnload(victim, 'evicted');
+      await victim.unload({ held: false });
+    }
+    if (!this.#residents.has(version)) {
+      this.#usedBytes += bytes;
+      this.#residents.set(version, { uses: version.uses, usedMs: performance.now() });
+    }
+    return true;
+  }
+
+  /** Gives back what a version took. */
+  give(version: HostedVersion): void {
+    if (this.#residents.delete(version)) this.#usedBytes -= version.placed.bytes;
+  }
+
+  /** To be called now and then: sees what was asked for since the last time, and releases what idled too long. */
+  sweep(): void {
+    this.#look();
+    if (this.#deps.idleUnloadMs === 0) return;
+    const now = performance.now();
+    for (const [version, { usedMs }] of this.#residents) {
+      if (now - usedMs < this.#deps.idleUnloadMs || !version.resident || version.inFlight > 0) continue;
+      this.#deps.onUnload(version, 'idle');
+      void version.unload({ held: false });
+    }
+  }
+
+  standingOf(version: HostedVersion): Standing {
+    const role = this.#deps.roleOf(version);
+    if (role !== 'live') return role;
+    const usedMs = this.#residents.get(version)?.usedMs ?? -Infinity;
+    return performance.now() - usedMs < trafficMs ? 'live' : 'idle';
+  }
+
+  #leastUsed(for_: HostedVersion, { mayEvict }: RoomWish): HostedVersion | undefined {
+    if (mayEvict === 'nothing') return undefined;
+    this.#look();
+    const able = [...this.#residents.keys()]
+      .filter((version) => version !== for_ && version.resident)
+      .map((version) => ({ version, rank: order.indexOf(this.standingOf(version)), usedMs: this.#residents.get(version)!.usedMs }))
+      .filter(({ rank }) => mayEvict === 'any' || rank < order.indexOf('idle'));
+    // What answers right now would have to be waited for.
+    able.sort((a, b) => a.rank - b.rank || Number(a.version.inFlight > 0) - Number(b.version.inFlight > 0) || a.usedMs - b.usedMs);
+    return able[0]?.version;
+  }
+
+  /** Requests only count themselves; the time of the last one is known as exactly as this is called. */
+  #look(): void {
+    const now = performance.now();
+    for (const [version, resident] of this.#residents) {
+      if (version.uses === resident.uses && version.inFlight === 0) continue;
+      resident.uses = version.uses;
+      resident.usedMs = now;
+    }
+  }
+}
