@@ -1,0 +1,120 @@
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { PerennialError } from '../../domain/errors.js';
+import type { GatewayConfig } from '../gateway-config.js';
+import type { RequestError } from '../http/request-error.js';
+import { healthOf } from './health.js';
+import type { InferenceDeps } from './inference-call.js';
+import { textOf } from './inference-call.js';
+import { inferenceService } from './inference-service.js';
+import type { UnaryName } from './inference-service.js';
+import { inferStreams } from './infer-streams.js';
+import { LongCalls } from './long-calls.js';
+import { routedRpcs } from './route-calls.js';
+import { statusOf } from './status.js';
+import type { AskRoute, Outcome } from './unary-calls.js';
+import { modelInfer, routedCall } from './unary-calls.js';
+
+export type GrpcDeps = InferenceDeps & {
+  readonly config: Pick<
+    GatewayConfig,
+    'host' | 'grpcPort' | 'grpcProto' | 'grpcTls' | 'grpcMaxStreams' | 'grpcMaxInFlight' | 'maxBodyBytes' | 'followEveryMs'
+  >;
+  readonly ask: AskRoute;
+  /** An error as the gateway tells it; logs what nobody expected. */
+  readonly tell: (error: unknown, where: string) => RequestError;
+  /** Counts a call by its name and the name of its status. */
+  readonly count: (rpc: string, status: string) => void;
+  /** Whether new requests are answered. */
+  readonly ready: () => boolean;
+};
+
+/** The gRPC side of a gateway. */
+export type GrpcServer = {
+  /** Listens; answers `host:port`. `Conflict` when the port is taken. */
+  listen(): Promise<string>;
+  /** Looks at the health again, for those who watch it. */
+  look(): void;
+  /** Takes no new calls, lets those at work finish (at most `limitMs`), closes the rest. */
+  close(limitMs: number): Promise<void>;
+};
+
+/** The Open Inference Protocol over gRPC, with health and reflection. */
+export function grpcServer(deps: GrpcDeps): GrpcServer {
+  const { config } = deps;
+  const service = inferenceService(config.grpcProto);
+  const outcome: Outcome = {
+    succeeded: (rpc) => deps.count(rpc, 'OK'),
+    failed(rpc, error) {
+      const told = statusOf(deps.tell(error, rpc));
+      deps.count(rpc, status[told.code]!);
+      return told;
+    },
+  };
+  const limits = { maxRequests: config.grpcMaxInFlight, maxBytes: config.maxBodyBytes };
+  const streams = inferStreams({ ...deps, outcome, limits });
+  const longCalls = new LongCalls();
+  const health = healthOf(deps.ready);
+  const server = new Server({
+    'grpc.max_receive_message_length': config.maxBodyBytes,
+    'grpc.max_concurrent_streams': config.grpcMaxStreams,
+    // A caller that vanished is noticed, and its streams end.
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.enable_channelz': 0,
+  });
+  const routed = (Object.keys(routedRpcs) as UnaryName[]).map(
+    (name) => [name, routedCall(name, { service, ask: deps.ask, outcome })] as const,
+  );
+  const handlers = { ...Object.fromEntries(routed), ModelInfer: modelInfer(deps, outcome), ModelStreamInfer: streams.handler };
+  server.addService(service.definition, handlers as UntypedServiceImplementation);
+  health.addTo(longCalls.of(server));
+  new ReflectionService(service.descriptions).addToServer(
+    longCalls.of(server, async (metadata) => {
+      try {
+        const shown = { authorization: textOf(metadata, 'authorization'), apiKey: textOf(metadata, 'x-api-key') };
+        await deps.admit({ ...shown, role: 'predict', model: null });
+        return null;
+      } catch (error) {
+        return outcome.failed('ServerReflectionInfo', error);
+      }
+    }),
+  );
+  let watch: NodeJS.Timeout | undefined;
+  return {
+    look: health.look,
+    async listen() {
+      const address = await bind(server, config);
+      watch = setInterval(health.look, config.followEveryMs);
+      return address;
+    },
+    async close(limitMs) {
+      clearInterval(watch);
+      health.look();
+      streams.drain();
+      longCalls.end();
+      const limit = setTimeout(() => server.forceShutdown(), limitMs);
+      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      clearTimeout(limit);
+    },
+  };
+}
+
+function bind(server: Server, { host, grpcPort, grpcTls }: GrpcDeps['config']): Promise<string> {
+  const named = host.includes(':') ? `[${host}]` : host;
+  const credentials =
+    grpcTls === null
+      ? ServerCredentials.createInsecure()
+      : ServerCredentials.createSsl(
+          grpcTls.clientAuthority === null ? null : Buffer.from(grpcTls.clientAuthority),
+          [{ cert_chain: Buffer.from(grpcTls.certificate), private_key: Buffer.from(grpcTls.key) }],
+          grpcTls.clientAuthority !== null,
+        );
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${named}:${grpcPort}`, credentials, (error, port) => {
+      if (error === null) return resolve(`${named}:${port}`);
+      const reason = error.message.includes('EADDRINUSE') ? 'the port is taken: choose another one, or 0 for a free one' : error.message;
+      reject(new PerennialError('Conflict', `the gateway cannot listen for gRPC on ${named}:${grpcPort}: ${reason}`, { cause: error }));
+    });
+  });
+}

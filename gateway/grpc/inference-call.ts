@@ -1,0 +1,46 @@
+import type { Metadata } from '@grpc/grpc-js';
+import type { Caller } from '../access/credential.js';
+import type { AccessCall } from '../access/access-control.js';
+import { callerKey } from '../http/caller-key.js';
+import { scheduleOf } from '../oip/schedule-policy.js';
+import type { PredictionAnswer, Predictor } from '../prediction/predictor.js';
+import type { GrpcInferRequest } from './infer-request.js';
+
+/** Lets a call through or throws (or rejects with) a `RequestError`. A promise only where there is something to wait for. */
+export type Admission = (call: AccessCall) => Caller | null | Promise<Caller>;
+
+export type InferenceDeps = { readonly predictor: Pick<Predictor, 'predict'>; readonly admit: Admission };
+
+/** What the call of a request says beside its message. */
+export type CallContext = {
+  readonly metadata: Metadata;
+  readonly arrivedMs: number;
+  /** The call's deadline in epoch milliseconds, Infinity for none. */
+  readonly deadline: Date | number;
+  readonly cancel: AbortSignal;
+};
+
+/** Answers one request for a prediction, in a call of its own or on a stream. Throws a `RequestError`. */
+export async function predictFor(deps: InferenceDeps, asked: GrpcInferRequest, context: CallContext): Promise<PredictionAnswer> {
+  const { model, version, request } = asked;
+  const { metadata, arrivedMs, cancel } = context;
+  const authorization = textOf(metadata, 'authorization');
+  const admitted = deps.admit({ authorization, apiKey: textOf(metadata, 'x-api-key'), role: 'predict', model });
+  if (admitted instanceof Promise) await admitted;
+  const key = callerKey(request.parameters['key'], textOf(metadata, 'x-perennial-key'));
+  const schedule = scheduleOf(request.parameters, arrivedMs);
+  const deadlineMs = Math.min(schedule.deadlineMs ?? Infinity, deadlineOf(context.deadline));
+  const prediction = { model, version, key, arrivedMs, cancel, read: () => request, ...schedule };
+  return deps.predictor.predict(deadlineMs === Infinity ? prediction : { ...prediction, deadlineMs });
+}
+
+/** The first value of a key of the metadata that is text. */
+export function textOf(metadata: Metadata, key: string): string | undefined {
+  const [value] = metadata.get(key);
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** A call's deadline by the clock of `performance.now()`. */
+function deadlineOf(deadline: Date | number): number {
+  return deadline === Infinity ? Infinity : performance.now() + (Number(deadline) - Date.now());
+}

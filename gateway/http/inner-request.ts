@@ -1,0 +1,23 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
+
+/** A request as the HTTP server hands it on. `body` is told as JSON; without one there is none. */
+export type InnerRequest = {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body?: unknown;
+};
+
+/** A request made within this process: another protocol asks what a route answers. */
+export function innerRequest({ method, path, headers, body }: InnerRequest): IncomingMessage {
+  const request = new IncomingMessage(new Socket());
+  request.method = method;
+  request.url = path;
+  request.headers = headers;
+  if (body !== undefined) request.push(JSON.stringify(body));
+  request.push(null);
+  request.complete = true;
+  return request;
+}
