@@ -1,3 +1,5 @@
+import { loadGatewayKeys } from '../adapters/keys/gateway-key-file.js';
+import { isActiveKey } from '../contracts/gateway-keys.js';
 import { PerennialError } from '../domain/errors.js';
 import type { Config } from './config.js';
 
@@ -14,5 +16,17 @@ export function refuseOpenBind({ bind, token }: Pick<Config, 'bind' | 'token'>):
     {
       retryable: false,
     },
+  );
+}
+
+/** Beyond loopback the gateway wants callers whom it can know: by a token, by keys, or by an issuer of tokens. */
+export async function refuseOpenGateway(config: Pick<Config, 'bind' | 'token' | 'gatewayKeysFile' | 'tokenIssuer'>): Promise<void> {
+  if (isLoopback(config.bind) || config.token !== null || config.tokenIssuer !== null) return;
+  const keys = await loadGatewayKeys(config.gatewayKeysFile);
+  if (keys.some((key) => isActiveKey(key, Date.now()))) return;
+  throw new PerennialError(
+    'Unavailable',
+    `PERENNIAL_BIND=${config.bind} opens this gateway to others: make a key with ./perennial keys create, set PERENNIAL_TOKEN or PERENNIAL_JWT_JWKS, or bind to 127.0.0.1`,
+    { retryable: false },
   );
 }

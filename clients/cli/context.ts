@@ -25,6 +25,8 @@ export type CliContext = {
     readonly home: string;
     readonly keysFolder: string;
     readonly endpointsFile: string;
+    /** The keys that callers of the gateway show. */
+    readonly gatewayKeysFile: string;
     readonly temporal: string;
     /** Folder of what the clone's sources are built into. */
     readonly build: string;
@@ -36,6 +38,8 @@ export type CliContext = {
   /** Client for commands: connects to Temporal at the first call. */
   client(): Promise<PerennialClient>;
   gatewayUrl(): string;
+  /** What this user shows to the gateway: a key given by variable, else the platform's token; undefined when there is none. */
+  gatewayToken(): string | undefined;
   /** Who acts when `--by` is not given: the user of the operating system. */
   readonly person: string;
   /** Link to a workflow in the Temporal Web UI, or to nothing when no UI is known. */
@@ -56,6 +60,7 @@ export function createContext(io: CliIo): CliContext {
     home,
     keysFolder: resolve(root, env['PERENNIAL_KEYS'] ?? join(home, 'keys')),
     endpointsFile: join(home, 'endpoints.json'),
+    gatewayKeysFile: resolve(root, env['PERENNIAL_GATEWAY_KEYS'] ?? join(home, 'gateway-keys.json')),
     build: resolve(root, env['PERENNIAL_BUILD'] ?? join(tools, 'build')),
     temporal: env['TEMPORAL_CLI_PATH'] ?? (existsSync(join(tools, 'bin', 'temporal')) ? join(tools, 'bin', 'temporal') : 'temporal'),
   };
@@ -85,6 +90,7 @@ export function createContext(io: CliIo): CliContext {
     api: () => new ApiClient({ apiUrl: need('api'), token: token() }),
     client: () => (client ??= connect()),
     gatewayUrl: () => need('gateway'),
+    gatewayToken: () => env['PERENNIAL_GATEWAY_KEY'] ?? env['PERENNIAL_TOKEN'] ?? tokenIn(join(home, 'token')),
     person: userInfo().username,
     workflowLink(workflowId) {
       const { temporalUi, temporalNamespace = 'default' } = endpoints();
@@ -101,6 +107,14 @@ export function createContext(io: CliIo): CliContext {
       await client?.then((connected) => connected.close()).catch(() => undefined);
     },
   };
+}
+
+function tokenIn(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
 }
 
 function readToken(file: string): string {

@@ -16,6 +16,13 @@ export function countOption(text: string): number {
   return count;
 }
 
+/** A number above zero. */
+export function rateOption(text: string): number {
+  const rate = Number(text);
+  if (!(rate > 0) || !Number.isFinite(rate)) throw new InvalidArgumentError('a number above 0 is expected.');
+  return rate;
+}
+
 /** Text that says something. */
 export function filledOption(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('it must not be empty.');

@@ -32,6 +32,8 @@ export type PredictOptions = {
   readonly key?: string;
   /** One version, whatever the routing says. */
   readonly version?: string;
+  /** A key of the gateway, for one that wants its callers to show one. */
+  readonly token?: string;
   readonly timeoutMs?: number;
 };
 
@@ -47,13 +49,14 @@ type WireAnswer = {
 export async function predict(
   gatewayUrl: string,
   model: string,
-  { inputs, key, version, timeoutMs = 10_000 }: { inputs: readonly InferenceInput[] } & PredictOptions,
+  { inputs, key, version, token, timeoutMs = 10_000 }: { inputs: readonly InferenceInput[] } & PredictOptions,
 ): Promise<Prediction> {
   const of = version === undefined ? '' : `/versions/${encodeURIComponent(version)}`;
   const answer = await httpJson<WireAnswer>({
     what: 'the gateway',
     url: new URL(`/v2/models/${encodeURIComponent(model)}${of}/infer`, gatewayUrl),
     method: 'POST',
+    headers: bearer(token),
     body: { inputs, ...(key === undefined ? {} : { parameters: { key } }) },
     timeoutMs,
   });
@@ -64,6 +67,11 @@ export async function predict(
     outputs: answer.outputs,
     parameters: answer.parameters ?? {},
   };
+}
+
+/** The header by which the gateway knows its caller; none for one that answers everybody. */
+export function bearer(token: string | undefined): Readonly<Record<string, string>> {
+  return token === undefined ? {} : { authorization: `Bearer ${token}` };
 }
 
 /** Rows as tensors in the model's own datatypes. `DataInvalid` names a field that a row lacks or that the model does not know. */

@@ -21,6 +21,8 @@ export type PerennialClientOptions = {
   readonly gatewayUrl: string;
   /** The control API's token. */
   readonly token: string;
+  /** A key of the gateway; the token when left out. */
+  readonly gatewayKey?: string;
   /** Variables in which a Temporal profile, TLS or an API key may be given. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly plugins?: ClientOptions['plugins'];
@@ -41,13 +43,15 @@ export class PerennialClient {
   readonly commands: LifecycleCommands;
   readonly temporal: Client;
   readonly #gatewayUrl: string;
+  readonly #gatewayKey: string;
   readonly #close: () => Promise<void>;
 
-  private constructor(parts: { api: ApiClient; temporal: Client; gatewayUrl: string; close: () => Promise<void> }) {
+  private constructor(parts: { api: ApiClient; temporal: Client; gatewayUrl: string; gatewayKey: string; close: () => Promise<void> }) {
     this.api = parts.api;
     this.temporal = parts.temporal;
     this.commands = new LifecycleCommands({ client: parts.temporal, clockOf: parts.api.clockOf });
     this.#gatewayUrl = parts.gatewayUrl;
+    this.#gatewayKey = parts.gatewayKey;
     this.#close = parts.close;
   }
 
@@ -60,7 +64,8 @@ export class PerennialClient {
       ...(env === undefined ? {} : { env }),
       ...(plugins === undefined ? {} : { plugins }),
     });
-    return new PerennialClient({ api: new ApiClient(options), temporal: client, gatewayUrl: options.gatewayUrl, close });
+    const { gatewayUrl, gatewayKey = options.token } = options;
+    return new PerennialClient({ api: new ApiClient(options), temporal: client, gatewayUrl, gatewayKey, close });
   }
 
   /** Asks for a run: it starts, queues behind the one that trains, is a duplicate, or is refused with the reason. */
@@ -107,7 +112,7 @@ export class PerennialClient {
     options: PredictOptions = {},
   ): Promise<Prediction> {
     const inputs = 'inputs' in question ? question.inputs : inputsOf((await this.api.model(model)).definition.serving.request, question);
-    return await predict(this.#gatewayUrl, model, { inputs, ...options });
+    return await predict(this.#gatewayUrl, model, { inputs, token: this.#gatewayKey, ...options });
   }
 
   /**

@@ -23,13 +23,13 @@ try {
   const { model, apiUrl, token, gatewayUrl, dataFolder } = order;
   const api = new ApiClient({ apiUrl, token });
   const { definition } = await api.model(model);
-  const callers = new Callers({ gatewayUrl, model, callers: order.callers });
+  const callers = new Callers({ gatewayUrl, model, callers: order.callers, token });
   await drive({
     order,
     definition,
     questions: await readQuestions(definition, dataFolder),
     callers,
-    feedback: new GatewayFeedback({ gatewayUrl, model }),
+    feedback: new GatewayFeedback({ gatewayUrl, model, token }),
     time: new ModelTime({ api, model, signal: stop.signal, onTrouble: (message) => report({ kind: 'trouble', message }) }),
     report,
     signal: stop.signal,

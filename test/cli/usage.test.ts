@@ -21,7 +21,7 @@ async function cli(args: readonly string[], env: Record<string, string> = { PERE
 }
 
 const verbs =
-  'up apply status train runs versions show approve reject promote rollback rollout pause resume investigations predict schedules policy audit'.split(
+  'up apply status train runs versions show approve reject promote rollback rollout pause resume investigations predict schedules policy keys audit'.split(
     ' ',
   );
 

@@ -1,6 +1,9 @@
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { changeGatewayKeys } from '../../adapters/keys/gateway-key-file.js';
+import { makeGatewayKey } from '../../adapters/keys/gateway-key.js';
 import { readConfig } from '../../workers/config.js';
-import { refuseOpenBind } from '../../workers/bind.js';
+import { refuseOpenBind, refuseOpenGateway } from '../../workers/bind.js';
 import { pairs } from './support/requests.js';
 import { openStage } from './support/stage.js';
 
@@ -27,4 +30,36 @@ test('a process beyond loopback refuses to start without a token', () => {
   expect(() => refuseOpenBind(readConfig({ ...base, PERENNIAL_BIND: '0.0.0.0' }))).toThrow('PERENNIAL_TOKEN');
   expect(() => refuseOpenBind(readConfig({ ...base, PERENNIAL_BIND: '0.0.0.0', PERENNIAL_TOKEN: 'chosen' }))).not.toThrow();
   expect(() => refuseOpenBind(readConfig(base))).not.toThrow();
+});
+
+test('a gateway beyond loopback refuses to start when it could know no caller', async () => {
+  const variables = {
+    DATABASE_URL: 'postgres://x',
+    PERENNIAL_WORKFLOW_BUNDLE: 'x',
+    PERENNIAL_BIND: '0.0.0.0',
+    PERENNIAL_HOME: stage.folder,
+  };
+  const starts = (more: Record<string, string>) => refuseOpenGateway(readConfig({ ...variables, ...more }));
+  await expect(starts({})).rejects.toThrow('./perennial keys create');
+  await starts({ PERENNIAL_BIND: '127.0.0.1' });
+  await starts({ PERENNIAL_TOKEN: 'chosen' });
+  const issued = { PERENNIAL_JWT_ISSUER: 'x', PERENNIAL_JWT_AUDIENCE: 'x' };
+  await starts({ ...issued, PERENNIAL_JWT_JWKS: 'https://login.example.com/keys' });
+  const file = join(stage.folder, 'gateway-keys.json');
+  const of = { role: 'predict', models: null, requestsPerSecond: null } as const;
+  await changeGatewayKeys(file, () => [makeGatewayKey({ ...of, name: 'past', expiresAtMs: 1 }, 0).key]);
+  await expect(starts({})).rejects.toThrow('./perennial keys create');
+  await changeGatewayKeys(file, (keys) => [...keys, makeGatewayKey({ ...of, name: 'good', expiresAtMs: null }, 0).key]);
+  await starts({});
+});
+
+test.each([
+  [{ PERENNIAL_JWT_ISSUER: 'x' }, 'PERENNIAL_JWT_JWKS is not set'],
+  [{ PERENNIAL_JWT_JWKS: 'keys.json' }, 'PERENNIAL_JWT_ISSUER is not set'],
+  [{ PERENNIAL_JWT_JWKS: 'keys.json', PERENNIAL_JWT_ISSUER: 'x' }, 'PERENNIAL_JWT_AUDIENCE is not set'],
+  [{ PERENNIAL_JWT_SECRET: 'short' }, 'at least 32'],
+  [{ PERENNIAL_JWT_SECRET: 'x'.repeat(32), PERENNIAL_JWT_JWKS: 'keys.json' }, 'one of them'],
+  [{ PERENNIAL_JWT_JWKS: 'http://login.example.com/keys', PERENNIAL_JWT_ISSUER: 'x' }, 'expected https'],
+])('an issuer of tokens that is half given is refused: %j', (variables, message) => {
+  expect(() => readConfig({ DATABASE_URL: 'postgres://x', PERENNIAL_WORKFLOW_BUNDLE: 'x', ...variables })).toThrow(message);
 });

@@ -6,6 +6,7 @@ import { registerAudit } from './audit.js';
 import { registerCommands } from './commands.js';
 import { registerDecisions } from './decide.js';
 import { registerInvestigations } from './investigations.js';
+import { registerKeys } from './keys.js';
 import { registerPolicy } from './policy.js';
 import { registerPredict } from './predict.js';
 import { registerRegistry } from './registry.js';
@@ -26,6 +27,7 @@ const verbs: readonly ((program: Command, context: CliContext) => void)[] = [
   registerPredict,
   registerSchedules,
   registerPolicy,
+  registerKeys,
   registerAudit,
 ];
 

@@ -23,8 +23,10 @@ export function registerPredict(program: Command, context: CliContext): void {
   verb<Options>(command, context, async ({ out, args: [model = ''], options }) => {
     const { inputs, source } = await question(context, model, options);
     const url = context.gatewayUrl();
+    const token = context.gatewayToken();
     const answer = await predict(url, model, {
       inputs,
+      ...(token === undefined ? {} : { token }),
       ...(options.key === undefined ? {} : { key: options.key }),
       ...(options.version === undefined ? {} : { version: options.version }),
     });

@@ -1,4 +1,5 @@
 import { PerennialError } from '../../../domain/errors.js';
+import { bearer } from '../../client/gateway-client.js';
 import { httpJson } from '../../client/http-json.js';
 
 type LabelAnswer = { readonly stored: number; readonly refused: readonly { readonly index: number; readonly reason: string }[] };
@@ -8,8 +9,10 @@ export type HourLabel = { readonly timeMs: number; readonly value: number; reado
 export class GatewayFeedback {
   readonly #gatewayUrl: string;
   readonly #model: string;
+  readonly #headers: Readonly<Record<string, string>>;
 
-  constructor({ gatewayUrl, model }: { gatewayUrl: string; model: string }) {
+  constructor({ gatewayUrl, model, token }: { gatewayUrl: string; model: string; token: string }) {
+    this.#headers = bearer(token);
     this.#gatewayUrl = gatewayUrl;
     this.#model = model;
   }
@@ -28,11 +31,17 @@ export class GatewayFeedback {
 
   /** Resolves when every capture so far is stored. */
   async flush(): Promise<void> {
-    await httpJson({ what: 'the gateway', url: new URL('/v2/captures/flush', this.#gatewayUrl), method: 'POST', body: {} });
+    await httpJson({
+      what: 'the gateway',
+      url: new URL('/v2/captures/flush', this.#gatewayUrl),
+      method: 'POST',
+      headers: this.#headers,
+      body: {},
+    });
   }
 
   #post(label: Readonly<Record<string, unknown>>): Promise<LabelAnswer> {
     const url = new URL(`/v2/models/${encodeURIComponent(this.#model)}/labels`, this.#gatewayUrl);
-    return httpJson<LabelAnswer>({ what: 'the gateway', url, method: 'POST', body: { labels: [label] } });
+    return httpJson<LabelAnswer>({ what: 'the gateway', url, method: 'POST', headers: this.#headers, body: { labels: [label] } });
   }
 }
