@@ -21,8 +21,9 @@ export async function plainServer(port: number, model: string): Promise<void> {
     void session.run(feeds).then((answer) => {
       const tensor = answer[output!]!;
       const outputs = [{ name: output, shape: tensor.dims, datatype: 'FP32', data: Array.from(tensor.data as Float32Array) }];
-      response.writeHead(200, { 'Content-Type': 'application/json' });
-      response.end(JSON.stringify({ model_name: 'bench', outputs }));
+      const text = JSON.stringify({ model_name: 'bench', outputs });
+      response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': text.length });
+      response.end(text);
     });
   });
 }

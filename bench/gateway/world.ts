@@ -64,6 +64,6 @@ async function store(world: World, { model, version, onnx, output }: Entry): Pro
 
 async function route({ db }: OpenDatabase, model: string, variants: { version: string; weight: number }[]): Promise<void> {
   const target = { variants, shadow: null, standby: [], salt: 'bench' };
-  const change = { model, expected: 0, target, kind: 'step', promotionId: 'bench', stepIndex: 0, by: 'bench', reason: 'bench' } as const;
+  const change = { model, expected: 0, target, kind: 'step', promotionId: `bench-${model}`, stepIndex: 0, by: 'bench', reason: 'bench' } as const;
   await db.transaction().execute((trx) => changeRoute(trx, change));
 }

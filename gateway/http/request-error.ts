@@ -14,6 +14,8 @@ export type RequestErrorKind =
   | 'overloaded'
   | 'rateLimited'
   | 'timeout'
+  | 'expired'
+  | 'cancelled'
   | 'inferenceFailed'
   | 'notFinite'
   | 'internal';
@@ -30,6 +32,8 @@ const statusOf: Record<RequestErrorKind, number> = {
   overloaded: 503,
   rateLimited: 429,
   timeout: 504,
+  expired: 504,
+  cancelled: 499,
   inferenceFailed: 500,
   notFinite: 500,
   internal: 500,

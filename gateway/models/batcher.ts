@@ -4,14 +4,42 @@ import type { NamedTensors, Tensor } from './tensors.js';
 import { concatenate, sliceRows } from './tensors.js';
 
 export type BatchLimits = {
+  /** Whether requests can be put together along the first dimension. */
+  readonly batchable: boolean;
+  /** Most rows of one run, unless one request alone has more. */
   readonly maxRows: number;
+  /** Requests that may wait. */
   readonly maxWaiting: number;
-  onBatch?(batch: { requests: number; rows: number; ms: number }): void;
+  onBatch?(batch: { readonly requests: number; readonly rows: number; readonly ms: number }): void;
+  /** How long a request waited before its run began. */
+  onQueued?(ms: number): void;
 };
+
+/** What a request wishes of its run. */
+export type RunWish = {
+  /** How long it waits, for its turn and for the answer, before it is given up. */
+  readonly limitMs: number;
+  /** 1 is served first; 0 stands for `defaultPriority`. */
+  readonly priority?: number | undefined;
+  /** When the caller does not want the answer any more, by `performance.now()`. */
+  readonly deadlineMs?: number | undefined;
+  /** Looked at when its turn comes: a request whose caller has gone is not run. */
+  readonly cancel?: Cancel | undefined;
+};
+
+/** Whether the caller has gone; an `AbortSignal` is one. */
+export type Cancel = { readonly aborted: boolean };
+
+/** Where requests stand that say nothing of priority; work that can wait has a higher number. */
+export const defaultPriority = 100;
 
 type Waiting = {
   readonly feeds: NamedTensors;
   readonly rows: number;
+  readonly priority: number;
+  readonly arrivedMs: number;
+  readonly deadlineMs: number;
+  readonly cancel: Cancel | undefined;
   readonly resolve: (outputs: NamedTensors) => void;
   readonly reject: (error: unknown) => void;
   timer: NodeJS.Timeout | undefined;
@@ -19,22 +47,23 @@ type Waiting = {
 };
 
 /**
- * Runs together what arrives together: all requests of one event-loop turn form one run (no waiting by the clock), and
- * while a model in a thread is busy the next batch gathers by itself. When a batch fails, each of its requests is run
- * alone, so that one request's values never fail another's.
+ * Runs together what arrives together: all requests of one turn of the event loop form one run (no waiting by the clock),
+ * and while the model is busy the next batch gathers by itself. The event loop turns between two runs in place, so that
+ * nothing waits longer than one run. The queue is bounded, in order of priority, and holds nobody past his deadline. When
+ * a batch fails, each of its requests is run alone, so that one request's values never fail another's.
  */
 export class Batcher {
   readonly #runner: Runner;
-  readonly #batchable: boolean;
   readonly #limits: BatchLimits;
+  /** In order of priority, then of arrival. */
   #waiting: Waiting[] = [];
   #scheduled = false;
   #running = 0;
+  #batches = 0;
 
-  constructor(runner: Runner, options: BatchLimits & { batchable: boolean }) {
+  constructor(runner: Runner, limits: BatchLimits) {
     this.#runner = runner;
-    this.#batchable = options.batchable;
-    this.#limits = options;
+    this.#limits = limits;
   }
 
   /** Requests waiting or running. */
@@ -43,59 +72,83 @@ export class Batcher {
   }
 
   /**
-   * Outputs of these rows. Rejects with a `RequestError`: `overloaded` when too many wait already, `timeout` after
-   * `limitMs` (only where the model runs in a thread: in place nothing else could run meanwhile), `inferenceFailed` with
-   * the model's own reason.
+   * Outputs of these rows. Rejects with a `RequestError`: `overloaded` when too many wait already and none of them less
+   * urgently, `timeout` after `limitMs`, `expired` past the deadline, `cancelled` when the caller has gone,
+   * `inferenceFailed` with the model's own reason.
    */
-  run(feeds: NamedTensors, rows: number, limitMs: number): Promise<NamedTensors> {
-    if (this.#waiting.length >= this.#limits.maxWaiting) {
-      return Promise.reject(
-        new RequestError('overloaded', `${this.#waiting.length} requests already wait for this version: try again later`),
-      );
-    }
+  run(feeds: NamedTensors, rows: number, wish: RunWish): Promise<NamedTensors> {
+    const priority = wish.priority === undefined || wish.priority === 0 ? defaultPriority : wish.priority;
+    const full = this.#waiting.length >= this.#limits.maxWaiting;
+    if (full && !this.#giveWay(priority)) return Promise.reject(tooMany(this.#waiting.length));
     return new Promise((resolve, reject) => {
-      const entry: Waiting = { feeds, rows, resolve, reject, timer: undefined, settled: false };
-      if (this.#runner.placement === 'thread') {
-        entry.timer = setTimeout(() => {
-          entry.settled = true;
-          reject(new RequestError('timeout', `the version did not answer within ${limitMs} ms`));
-        }, limitMs);
-      }
-      this.#waiting.push(entry);
+      const { limitMs, deadlineMs = Infinity, cancel } = wish;
+      const arrivedMs = performance.now();
+      const entry: Waiting = { feeds, rows, priority, arrivedMs, deadlineMs, cancel, resolve, reject, timer: undefined, settled: false };
+      const waitMs = Math.min(limitMs, deadlineMs - arrivedMs);
+      // In place nothing else can happen while the model computes, and the queue is short: what is overdue is seen at its turn.
+      if (this.#runner.placement === 'thread') entry.timer = setTimeout(() => giveUp(entry, limitMs), Math.max(waitMs, 0));
+      this.#enqueue(entry);
       this.#schedule();
     });
   }
 
-  #schedule(): void {
-    // One run at a time in a thread: what arrives meanwhile becomes the next batch.
-    if (this.#scheduled || (this.#runner.placement === 'thread' && this.#running > 0)) return;
-    this.#scheduled = true;
-    setImmediate(() => this.#flush());
+  #enqueue(entry: Waiting): void {
+    const waiting = this.#waiting;
+    const last = waiting.at(-1);
+    if (last === undefined || last.priority <= entry.priority) {
+      waiting.push(entry);
+      return;
+    }
+    let at = waiting.length - 1;
+    while (at > 0 && waiting[at - 1]!.priority > entry.priority) at--;
+    waiting.splice(at, 0, entry);
   }
 
-  #flush(): void {
-    this.#scheduled = false;
-    do {
+  /** Makes room for a request by refusing the last of those that are less urgent; false when there is none. */
+  #giveWay(priority: number): boolean {
+    const last = this.#waiting.at(-1);
+    if (last === undefined || last.priority <= priority) return false;
+    this.#waiting.pop();
+    refuse(last, tooMany(this.#waiting.length));
+    return true;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#batches >= this.#runner.lanes || this.#waiting.length === 0) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#begin();
+    });
+  }
+
+  #begin(): void {
+    while (this.#batches < this.#runner.lanes) {
       const batch = this.#take();
       if (batch.length === 0) return;
+      this.#batches++;
       this.#running += batch.length;
       void this.#runBatch(batch).finally(() => {
+        this.#batches--;
         this.#running -= batch.length;
-        if (this.#waiting.length > 0) this.#schedule();
+        this.#schedule();
       });
-    } while (this.#runner.placement === 'inPlace');
+    }
   }
 
   /** The next entries that still want an answer, up to the most rows of one run (at least one entry). */
   #take(): Waiting[] {
+    const { batchable, maxRows, onQueued } = this.#limits;
     const batch: Waiting[] = [];
+    const nowMs = performance.now();
     let rows = 0;
     let taken = 0;
     for (const entry of this.#waiting) {
-      if (!entry.settled) {
-        if (batch.length > 0 && (!this.#batchable || rows + entry.rows > this.#limits.maxRows)) break;
+      if (!entry.settled && isWanted(entry, nowMs)) {
+        if (batch.length > 0 && (!batchable || rows + entry.rows > maxRows)) break;
         batch.push(entry);
         rows += entry.rows;
+        onQueued?.(nowMs - entry.arrivedMs);
       }
       taken++;
     }
@@ -112,32 +165,54 @@ export class Batcher {
       const outputs = await this.#runner.run(batch.length === 1 ? first.feeds : together(batch));
       this.#limits.onBatch?.({ requests: batch.length, rows, ms: performance.now() - startedMs });
       if (batch.length === 1) return settle(first, outputs);
-      if (!Object.values(outputs).every((tensor) => tensor.dims[0] === rows))
-        throw new Error('the model answers another number of rows than it was asked');
+      for (const name in outputs)
+        if (outputs[name]!.dims[0] !== rows) throw new Error('the model answers another number of rows than it was asked');
       let from = 0;
       for (const entry of batch) {
         settle(entry, part(outputs, { from, rows: entry.rows }));
         from += entry.rows;
       }
     } catch (error) {
-      if (batch.length === 1) return fail(first, error);
+      if (batch.length === 1) return refuse(first, failure(error));
       for (const entry of batch) await this.#runBatch([entry]);
     }
   }
 }
 
+/** Whether a request shall still be run; one that shall not is told why. */
+function isWanted(entry: Waiting, nowMs: number): boolean {
+  if (entry.cancel?.aborted === true) refuse(entry, new RequestError('cancelled', 'the caller has gone'));
+  else if (entry.deadlineMs <= nowMs) refuse(entry, expired());
+  return !entry.settled;
+}
+
+function giveUp(entry: Waiting, limitMs: number): void {
+  if (entry.deadlineMs <= performance.now()) return refuse(entry, expired());
+  refuse(entry, new RequestError('timeout', `the version did not answer within ${limitMs} ms`));
+}
+
+function expired(): RequestError {
+  return new RequestError('expired', 'the deadline that the caller gave passed before its turn came: allow more time, or ask less at once');
+}
+
+function tooMany(waiting: number): RequestError {
+  return new RequestError('overloaded', `${waiting} requests already wait for this version: try again later`);
+}
+
+function failure(error: unknown): RequestError {
+  if (error instanceof RequestError) return error;
+  return new RequestError('inferenceFailed', `the model failed: ${error instanceof Error ? error.message : String(error)}`);
+}
+
 function settle(entry: Waiting, outputs: NamedTensors): void {
-  clearTimeout(entry.timer);
+  if (entry.timer !== undefined) clearTimeout(entry.timer);
   entry.resolve(outputs);
 }
 
-function fail(entry: Waiting, error: unknown): void {
-  clearTimeout(entry.timer);
-  entry.reject(
-    error instanceof RequestError
-      ? error
-      : new RequestError('inferenceFailed', `the model failed: ${error instanceof Error ? error.message : String(error)}`),
-  );
+function refuse(entry: Waiting, reason: RequestError): void {
+  if (entry.timer !== undefined) clearTimeout(entry.timer);
+  entry.settled = true;
+  entry.reject(reason);
 }
 
 function together(batch: readonly Waiting[]): NamedTensors {

@@ -2,7 +2,7 @@ import type { ServingSpec } from '../../contracts/artifacts.js';
 import { PerennialError } from '../../domain/errors.js';
 import { quote } from '../oip/oip-request.js';
 import { invalid, RequestError } from '../http/request-error.js';
-import type { OutputTensor, ServingPlan } from './serving-plan.js';
+import type { OutputTensor, Prepared, ServingPlan } from './serving-plan.js';
 import { checkOutputNames, orderedInputs } from '../oip/signature-check.js';
 import { subjectOf } from './subject.js';
 import { halfNumber } from '../models/half.js';
@@ -69,18 +69,7 @@ export function directPlan(spec: ServingSpec, model: { inputs: readonly TensorMe
         feeds[meta.name] = { type, dims: input.shape, data: tensorData(request, input, type) };
       });
       if (rows < 1) throw invalid('the request has no rows: at least one is expected');
-      const records = Array.from({ length: rows }, (_, row) => recordOf(feeds, { row, rows }));
-      const timeOf = (record: Record<string, string | number | boolean>): number => {
-        const time = spec.eventTimeField === null ? undefined : record[spec.eventTimeField];
-        return typeof time === 'number' ? time : nowMs;
-      };
-      return {
-        rows,
-        feeds,
-        records,
-        subjects: records.map((record) => subjectOf(spec.subject, record)),
-        eventTimesMs: records.map(timeOf),
-      };
+      return preparedRows(spec, { rows, feeds, nowMs });
     },
     read(tensors, rows) {
       const answered = outputs.map(({ name }): OutputTensor => {
@@ -100,6 +89,30 @@ export function directPlan(spec: ServingSpec, model: { inputs: readonly TensorMe
       return { outputs: answered, values: figures(tensors[spec.onnx.output]!, rows) };
     },
     sample: (rows) => Object.fromEntries(inputs.map((input) => [input.name, zeros(input, rows)])) satisfies NamedTensors,
+  };
+}
+
+/** What captures need of the rows is made only when it is asked for: most requests of a busy gateway are not captured. */
+function preparedRows(spec: ServingSpec, { rows, feeds, nowMs }: { rows: number; feeds: NamedTensors; nowMs: number }): Prepared {
+  let made: Record<string, string | number | boolean>[] | undefined;
+  const records = (): Record<string, string | number | boolean>[] =>
+    (made ??= Array.from({ length: rows }, (_, row) => recordOf(feeds, { row, rows })));
+  const timeOf = (record: Record<string, string | number | boolean>): number => {
+    const time = record[spec.eventTimeField!];
+    return typeof time === 'number' ? time : nowMs;
+  };
+  return {
+    rows,
+    feeds,
+    get records() {
+      return records();
+    },
+    get subjects() {
+      return spec.subject.length === 0 ? Array<null>(rows).fill(null) : records().map((record) => subjectOf(spec.subject, record));
+    },
+    get eventTimesMs() {
+      return spec.eventTimeField === null ? Array<number>(rows).fill(nowMs) : records().map(timeOf);
+    },
   };
 }
 

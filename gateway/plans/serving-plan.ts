@@ -6,7 +6,7 @@ import type { NamedTensors } from '../models/tensors.js';
 /** A tensor of a model's signature as the protocol tells it; -1 is a size that the request chooses. */
 export type SignatureTensor = { readonly name: string; readonly datatype: string; readonly shape: readonly number[] };
 
-/** A request made ready for a version: what the model is fed, and what a capture needs of each row. */
+/** A request made ready for a version: what the model is fed, and what a capture needs of each row (made when it is asked for). */
 export type Prepared = {
   readonly rows: number;
   readonly feeds: NamedTensors;

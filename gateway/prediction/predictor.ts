@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Capture } from '../../activities/ports.js';
 import type { CaptureBuffer } from '../watching/capture-buffer.js';
 import type { GatewayConfig } from '../gateway-config.js';
+import type { Cancel } from '../models/batcher.js';
 import type { HostedVersion } from '../models/hosted-version.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import type { OutcomeCache } from './outcome-cache.js';
@@ -29,8 +29,8 @@ export type PredictionCall = VariantChoice & {
   readonly priority?: number;
   /** When the answer is no longer wanted, by `performance.now()`. */
   readonly deadlineMs?: number;
-  /** Aborted when the caller has gone: a request that still waits is never run. */
-  readonly cancel?: AbortSignal;
+  /** Tells when the caller has gone: a request that still waits is then never run. */
+  readonly cancel?: Cancel;
 };
 
 export type PredictionAnswer = {
@@ -54,6 +54,8 @@ type Attempt = {
   readonly limitMs: number;
 };
 
+type Choice = { readonly table: ModelTable; readonly chosen: HostedVersion };
+
 const allowedId = /^[\w.:-]{1,128}$/;
 
 /** Answers predictions: chooses the version, runs it, falls back to the champion when a challenger fails, and captures. */
@@ -69,8 +71,9 @@ export class Predictor {
   /** Throws a `RequestError` when the request is wrong or no version could answer it. */
   async predict(call: PredictionCall): Promise<PredictionAnswer> {
     const { tables, config } = this.#deps;
-    const table = tables.need(call.model);
-    const chosen = chooseVersion(table, call);
+    let table = tables.need(call.model);
+    let chosen = chooseVersion(table, call);
+    if (!chosen.resident) ({ table, chosen } = await this.#awaken(call, { table, chosen }));
     const { champion } = table;
     const id = `${this.#idPrefix}${(this.#nextId++).toString(36)}`;
     const first = { table, version: chosen, call, id, startedMs: call.arrivedMs };
@@ -97,6 +100,30 @@ export class Predictor {
     }
   }
 
+  /** Waits for a version that is not in memory. A challenger that cannot come in time costs no request: the champion answers. */
+  async #awaken(call: PredictionCall, found: Choice): Promise<Choice> {
+    const { tables, config } = this.#deps;
+    let { table, chosen } = found;
+    while (!chosen.resident) {
+      const mayFallBack = call.version === null && table.champion !== null && chosen !== table.champion;
+      const limitMs = mayFallBack ? config.challengerLimitMs : config.answerLimitMs;
+      let fallsBack = false;
+      try {
+        await chosen.bringIn(Math.min(limitMs, (call.deadlineMs ?? Infinity) - performance.now()));
+      } catch (error) {
+        if (!mayFallBack) throw error;
+        chosen.metrics.fallbacks++;
+        fallsBack = true;
+      }
+      // The route may have changed meanwhile.
+      const now = tables.need(call.model);
+      if (now !== table) chosen = chooseVersion(now, call);
+      else if (fallsBack) chosen = table.champion!;
+      table = now;
+    }
+    return { table, chosen };
+  }
+
   async #attempt(attempt: Attempt): Promise<PredictionAnswer> {
     const { table, version, call, startedMs } = attempt;
     const { outcomes, shadow } = this.#deps;
@@ -109,7 +136,13 @@ export class Predictor {
       const request = call.read(version.plan);
       prepared = version.plan.prepare(request, { history: outcomes.history(call.model), nowMs });
       ids = this.#ids(request, { rows: prepared.rows, id: attempt.id });
-      const predicted = version.plan.read(await version.batcher.run(prepared.feeds, prepared.rows, attempt.limitMs), prepared.rows);
+      const outputs = await version.batcher.run(prepared.feeds, prepared.rows, {
+        limitMs: attempt.limitMs,
+        priority: call.priority,
+        deadlineMs: call.deadlineMs,
+        cancel: call.cancel,
+      });
+      const predicted = version.plan.read(outputs, prepared.rows);
       const endedMs = performance.now();
       const latencyMs = endedMs - startedMs;
       version.metrics.answered(prepared.rows, latencyMs, endedMs);
@@ -158,23 +191,28 @@ export class Predictor {
   ): void {
     const { table, version, call } = attempt;
     const { prepared, ids } = of;
+    const { eventTimesMs } = prepared;
+    version.metrics.latencies.observe({ shadow: false, eventTimesMs, values: of.values, latencyMs: of.latencyMs, atMs: of.nowMs });
+    const { captures } = this.#deps;
+    const { subjects } = prepared;
     for (let row = 0; row < prepared.rows; row++) {
-      const capture: Capture = {
+      const subject = subjects[row] ?? ids[row]!;
+      if (!captures.admits(subject)) continue;
+      captures.add({
         id: ids[row]!,
         model: call.model,
         version: version.version,
         shadow: false,
         generation: table.route.generation,
         key: call.key,
-        subject: prepared.subjects[row] ?? ids[row]!,
-        eventTimeMs: prepared.eventTimesMs[row]!,
+        subject,
+        eventTimeMs: eventTimesMs[row]!,
         atMs: of.nowMs,
         latencyMs: of.latencyMs,
         predicted: of.values === null ? null : of.values[row]!,
         error: of.error,
         inputs: prepared.records[row]!,
-      };
-      this.#deps.captures.add(capture);
+      });
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { CaptureBuffer } from '../watching/capture-buffer.js';
 import type { GatewayConfig } from '../gateway-config.js';
+import { defaultPriority } from '../models/batcher.js';
 import type { HostedVersion } from '../models/hosted-version.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import type { OutcomeCache } from './outcome-cache.js';
@@ -22,6 +23,9 @@ export type ShadowDeps = {
   readonly captures: CaptureBuffer;
   readonly config: Pick<GatewayConfig, 'maxShadowWaiting' | 'maxShadowAtWork' | 'shadowLimitMs'>;
 };
+
+/** A shadow that serves live requests too serves these first. */
+const shadowPriority = 2 * defaultPriority;
 
 /** Event-loop time that one turn may spend on a shadow that runs in place, in milliseconds. */
 const turnBudgetMs = 1;
@@ -116,7 +120,7 @@ export class Shadow {
       const nowMs = Date.now();
       prepared = version.plan.prepare({ ...request, outputs: null }, { history: this.#deps.outcomes.history(version.model), nowMs });
       const predicted = version.plan.read(
-        await version.batcher.run(prepared.feeds, prepared.rows, this.#deps.config.shadowLimitMs),
+        await version.batcher.run(prepared.feeds, prepared.rows, { limitMs: this.#deps.config.shadowLimitMs, priority: shadowPriority }),
         prepared.rows,
       );
       const latencyMs = performance.now() - startedMs;
@@ -134,7 +138,8 @@ export class Shadow {
     copy: Copy,
     of: { prepared: Prepared | undefined; latencyMs: number; values: readonly (number | null)[] | null; error: string | null },
   ): void {
-    const { table, version } = copy;
+    const { table, version, eventTimesMs } = copy;
+    version.metrics.latencies.observe({ shadow: true, eventTimesMs, values: of.values, latencyMs: of.latencyMs, atMs: Date.now() });
     copy.ids.forEach((liveId, row) => {
       this.#deps.captures.add({
         id: liveId,

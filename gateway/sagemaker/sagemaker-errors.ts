@@ -20,6 +20,8 @@ export function runtimeError(error: RequestError): RuntimeError {
       return of(424, 'ModelError', { OriginalStatusCode: error.status, OriginalMessage: error.message, LogStreamArn: '' });
     case 'notReady':
     case 'overloaded':
+    case 'expired':
+    case 'cancelled':
       return of(503, 'ServiceUnavailable');
     case 'internal':
       return of(500, 'InternalFailure');

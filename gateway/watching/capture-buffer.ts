@@ -1,13 +1,20 @@
 import type { Capture, CaptureStore } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';
+import { bucketCount, bucketOf } from '../../domain/routing.js';
 
 export type CaptureLimits = { readonly everyMs: number; readonly batchRows: number; readonly maxRows: number };
+
+/** Share of the buffer up to which every prediction is captured; from there on they are thinned out, the fuller the more. */
+const wholeBelow = 0.1;
+/** How long the store is left alone after a write, as a share of what the write took: captures take no more than half of it. */
+const restShare = 1;
 
 const retryAfterMs = [100, 250, 500, 1_000, 2_000];
 
 /**
- * Captures on their way to the store: bounded, written in batches in the background, never waited for by an answer. While
- * the store is away they are kept and tried again; what finds the buffer full is dropped and counted.
+ * Captures on their way to the store: bounded, written in batches in the background, never waited for by an answer. What
+ * the store cannot take is thinned out by subject, so that of one subject either every version's captures are kept or none;
+ * while the store is away they are kept and tried again. What is not kept is counted.
  */
 export class CaptureBuffer {
   readonly #store: CaptureStore;
@@ -23,6 +30,8 @@ export class CaptureBuffer {
   #accepted = 0;
   #settled = 0;
   dropped = 0;
+  /** Predictions that were not captured because the store is slower than they come. */
+  sampledOut = 0;
   written = 0;
   lastFailure: string | null = null;
 
@@ -33,6 +42,14 @@ export class CaptureBuffer {
 
   get waiting(): number {
     return this.#waiting.length + this.#writing.length;
+  }
+
+  /** Whether a prediction about this subject is to be captured now; one that is not is counted. */
+  admits(subject: string): boolean {
+    const fill = this.waiting / this.#limits.maxRows;
+    if (fill < wholeBelow || bucketOf('capture', subject) < ((1 - fill) / (1 - wholeBelow)) * bucketCount) return true;
+    this.sampledOut++;
+    return false;
   }
 
   add(capture: Capture): void {
@@ -92,6 +109,7 @@ export class CaptureBuffer {
       this.#writing = this.#waiting.slice(0, rows);
       this.#waiting = this.#waiting.slice(rows);
     }
+    const startedMs = performance.now();
     try {
       await this.#store.write(this.#writing);
       this.written += this.#writing.length;
@@ -110,8 +128,10 @@ export class CaptureBuffer {
     const listeners = this.#listeners;
     this.#listeners = [];
     for (const listener of listeners) listener();
-    if (this.#waiting.length > 0)
-      this.#writeIn(this.#waiting.length >= this.#limits.batchRows || this.#listeners.length > 0 ? 0 : this.#limits.everyMs);
+    if (this.#waiting.length === 0) return;
+    if (this.#listeners.length > 0) return this.#writeIn(0);
+    const restMs = (performance.now() - startedMs) * restShare;
+    this.#writeIn(this.#waiting.length >= this.#limits.batchRows ? restMs : Math.max(restMs, this.#limits.everyMs));
   }
 }
 

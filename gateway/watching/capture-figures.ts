@@ -11,6 +11,12 @@ export function captureFigures(captures: CaptureBuffer): readonly SampledFigure[
       help: 'Captures given up because the store was too slow or away',
       read: () => captures.dropped,
     },
+    {
+      name: 'gateway_captures_sampled_out_total',
+      kind: 'counter',
+      help: 'Predictions not captured because they come faster than the store takes them',
+      read: () => captures.sampledOut,
+    },
     { name: 'gateway_captures_written_total', kind: 'counter', help: 'Captures stored', read: () => captures.written },
   ];
 }

@@ -103,6 +103,29 @@ describe('the capture buffer', () => {
     expect(buffer).toMatchObject({ waiting: 0, written: 25 });
   });
 
+  it('are thinned out by subject, alike everywhere, when they come faster than the store takes them', () => {
+    const blocked = () => {
+      const buffer = new CaptureBuffer(
+        { write: () => new Promise(() => undefined), label },
+        { everyMs: 60_000, batchRows: 1_000_000, maxRows: 2_000 },
+      );
+      const kept: string[] = [];
+      for (let i = 0; i < 6_000; i++) {
+        if (!buffer.admits(`subject ${i}`)) continue;
+        kept.push(`subject ${i}`);
+        buffer.add(capture(`${i}`));
+      }
+      return { buffer, kept };
+    };
+    const [one, other] = [blocked(), blocked()];
+    expect(one.kept.slice(0, 200)).toEqual(Array.from({ length: 200 }, (_, i) => `subject ${i}`));
+    expect(one.kept).toEqual(other.kept);
+    expect(one.buffer.dropped).toBe(0);
+    expect(one.buffer.sampledOut).toBe(6_000 - one.kept.length);
+    expect(one.kept.length).toBeGreaterThan(1_000);
+    expect(one.kept.length).toBeLessThan(2_000);
+  });
+
   it('tries again what failed for a while, in order, and gives up what the store refuses for good', async () => {
     const written: string[] = [];
     const failures = [
