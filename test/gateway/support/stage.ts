@@ -111,7 +111,7 @@ export class Stage {
   /** Starts a gateway, on the registry in memory unless other stores are given. */
   async start(
     settings: Partial<GatewaySettings> = {},
-    stores: Pick<GatewayDeps, 'routes' | 'captures' | 'outcomes' | 'keys'> = this.registry,
+    stores: Pick<GatewayDeps, 'routes' | 'captures' | 'outcomes' | 'keys' | 'latencies'> = this.registry,
   ): Promise<Gateway> {
     const gateway = createGateway({
       routes: stores.routes,
@@ -121,6 +121,7 @@ export class Stage {
       verifier: this.#verifier,
       trials: this.#trials,
       ...(stores.keys === undefined ? {} : { keys: stores.keys }),
+      ...(stores.latencies === undefined ? {} : { latencies: stores.latencies }),
       config: {
         id: `gateway-${this.#gateways.length}`,
         host: '127.0.0.1',
