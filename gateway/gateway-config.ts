@@ -21,6 +21,8 @@ export type GatewayConfig = {
   readonly hosts: readonly string[];
   /** Port of gRPC; 0 takes a free one, null leaves gRPC out. */
   readonly grpcPort: number | null;
+  /** Whether a free port is taken for gRPC where `grpcPort` is another program's. */
+  readonly grpcPortMayMove: boolean;
   /** The gRPC service's `.proto`; by default the one beside the gateway's own code. */
   readonly grpcProto: string | null;
   /** PEM texts for gRPC over TLS; with an authority, callers must show a certificate of it. Null for plain connections. */
@@ -35,6 +37,8 @@ export type GatewayConfig = {
   readonly inferenceThread: string | null;
   readonly maxBodyBytes: number;
   readonly maxJsonDepth: number;
+  /** Answers of this size and more go out packed (gzip, deflate) to callers that accept it. */
+  readonly packFromBytes: number;
   readonly maxRows: number;
   /** A model whose run takes longer than this when warmed up runs in a thread of its own. */
   readonly inPlaceMaxMs: number;
@@ -109,6 +113,7 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   tokens: null,
   hosts: [],
   grpcPort: null,
+  grpcPortMayMove: false,
   grpcProto: null,
   grpcTls: null,
   grpcMaxStreams: 1_000,
@@ -116,6 +121,7 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   inferenceThread: null,
   maxBodyBytes: 64 * 1024 * 1024,
   maxJsonDepth: 100,
+  packFromBytes: 8_192,
   maxRows: 100_000,
   inPlaceMaxMs: 0.3,
   inPlaceLoadMaxMs: 100,

@@ -5,6 +5,7 @@ import type { CaptureStore, GatewayKeySource, ObjectStore, OutcomeStore, Package
 import type { ModelTrials } from '../activities/trial-ports.js';
 import { CaptureBuffer } from './watching/capture-buffer.js';
 import { captureFigures } from './watching/capture-figures.js';
+import { packReply } from './http/content-encoding.js';
 import { readEndpoint } from './http/endpoint.js';
 import type { Endpoint } from './http/endpoint.js';
 import { AccessControl } from './access/access-control.js';
@@ -16,8 +17,10 @@ import { ModelRepository } from './models/repository.js';
 import { httpServer } from './http/http-server.js';
 import { innerRequest } from './http/inner-request.js';
 import { infer } from './oip/infer-endpoint.js';
+import { LogSettings } from './oip/log-settings.js';
+import { manage } from './oip/management.js';
 import { postLabels } from './prediction/label-endpoint.js';
-import type { Log } from './log.js';
+import type { Log, LogLine } from './log.js';
 import { reasonOf } from './log.js';
 import { modelList, modelMetadata, modelReadiness, modelRoute, readiness, serverMetadata } from './oip/metadata.js';
 import { LatencyRecorder, slotBudget } from './watching/latency-recorder.js';
@@ -37,6 +40,7 @@ import { invocationError } from './sagemaker/sagemaker-errors.js';
 import { Sessions } from './sagemaker/sessions.js';
 import { generate, stream } from './streams/stream-endpoint.js';
 import { Shadow } from './prediction/shadow.js';
+import { v1Predict } from './v1/predict-endpoint.js';
 
 export type GatewayDeps = {
   readonly routes: RouteSource;
@@ -69,7 +73,8 @@ export type Gateway = {
 /** The online inference server of this platform. One a process. */
 export function createGateway(deps: GatewayDeps): Gateway {
   const config = gatewayConfig(deps.config);
-  const log: Log = deps.log ?? (() => undefined);
+  const logging = new LogSettings(deps.log ?? (() => undefined));
+  const { log } = logging;
   const tables = new RoutingTable();
   const outcomes = new OutcomeCache(deps.outcomes);
   const captures = new CaptureBuffer(deps.captures, {
@@ -149,6 +154,20 @@ export function createGateway(deps: GatewayDeps): Gateway {
         return modelReadiness(tables, endpoint);
       case 'route':
         return modelRoute(tables, endpoint.model);
+      case 'modelConfig':
+      case 'statistics':
+      case 'allStatistics':
+      case 'repositoryIndex':
+      case 'repositoryLoad':
+      case 'repositoryUnload':
+      case 'logSettings':
+      case 'changeLogSettings':
+      case 'sharedMemory':
+      case 'v1Models':
+      case 'v1Status':
+        return manage({ tables, repository, logging, config }, endpoint, body);
+      case 'v1Predict':
+        return v1Predict({ predictor, maxJsonDepth }, { ...endpoint, headers, body: await body(), arrivedMs });
       case 'metrics':
         return { status: 200, contentType: metrics.contentType, body: await metrics.text() };
     }
@@ -179,7 +198,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const checked = checkCaller(callers, endpoint, request.headers);
       // Awaited only where there is something to wait for: a key that was seen before is not.
       if (checked instanceof Promise) await checked;
-      const reply = await answer(endpoint, request, arrivedMs);
+      let reply = await answer(endpoint, request, arrivedMs);
+      const accepted = request.headers['accept-encoding'];
+      // Most answers are too small to pack, and never see the waiting for it.
+      if (accepted !== undefined && reply.body.length >= config.packFromBytes) reply = await packReply(reply, accepted);
+      if (logging.isVerbose) log(requestLine(request, reply.status, arrivedMs));
       metrics.requests.count('http', asked, reply.status);
       return reply;
     } catch (error) {
@@ -251,6 +274,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
       log({ level: 'info', event: 'stopped' });
     },
   };
+}
+
+/** A request as its own line of the log, where that is asked for. */
+function requestLine(request: IncomingMessage, status: number, arrivedMs: number): LogLine {
+  const { method, url } = request;
+  return { level: 'info', event: 'request', method, path: url?.slice(0, 200), status, ms: performance.now() - arrivedMs };
 }
 
 /** Waits for all, but no longer than `limitMs`. */

@@ -6,6 +6,17 @@ import { routes } from './routes.js';
 export type Endpoint =
   | { readonly kind: 'server' | 'live' | 'ready' | 'models' | 'metrics' | 'flush' }
   | { readonly kind: 'model' | 'modelReady' | 'infer'; readonly model: string; readonly version: string | null }
+  | { readonly kind: 'modelConfig' | 'statistics'; readonly model: string; readonly version: string | null }
+  | { readonly kind: 'allStatistics' | 'logSettings' | 'changeLogSettings' | 'sharedMemory' | 'v1Models' }
+  | { readonly kind: 'repositoryIndex'; readonly repository?: string }
+  | {
+      readonly kind: 'repositoryLoad' | 'repositoryUnload';
+      readonly model: string;
+      readonly version: string | null;
+      readonly repository?: string;
+    }
+  | { readonly kind: 'v1Status'; readonly model: string; readonly version: string | null }
+  | { readonly kind: 'v1Predict'; readonly model: string; readonly version: string | null }
   | { readonly kind: 'labels' | 'route'; readonly model: string }
   | { readonly kind: 'inferStream' | 'generateStream' | 'generate'; readonly model: string; readonly version: string | null }
   | { readonly kind: 'invocations' | 'invocationsStream'; readonly model: string };

@@ -1,16 +1,20 @@
 import type { IncomingMessage } from 'node:http';
-import { invalid, RequestError } from './request-error.js';
+import { unpackBody } from './content-encoding.js';
+import { invalid } from './request-error.js';
+import type { RequestError } from './request-error.js';
 
 /**
  * Reads a request's whole body. Refuses one larger than `maxBytes` as soon as that is known (the rest is read and thrown
- * away, so that the caller gets to see the answer), and encodings that are not taken.
+ * away, so that the caller gets to see the answer), unpacks it where it came packed, and refuses encodings that are not taken.
  */
 export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const encoding = request.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') {
-    request.resume();
-    return Promise.reject(new RequestError('unsupported', `Content-Encoding ${encoding} is not taken: send the body as it is`));
-  }
+  return encoding === undefined
+    ? readReceived(request, maxBytes)
+    : readReceived(request, maxBytes).then((body) => unpackBody(body, encoding, maxBytes));
+}
+
+function readReceived(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const tooLarge = (bytes: number): RequestError =>
     invalid(`the body of ${bytes} bytes or more exceeds the maximum allowed value of ${maxBytes} bytes`);
   const announced = Number(request.headers['content-length'] ?? 0);

@@ -21,6 +21,11 @@ function ofModel(base: string, { method, action, kind, access }: Action): Route[
   return ['', '/versions/{version}'].map((version) => ({ method, path: `${base}${version}${action}`, kind, access }));
 }
 
+/** Shared memory is not taken; its routes are here to say so. */
+function ofRegion(base: string, { method, action }: Pick<Action, 'method' | 'action'>): Route[] {
+  return ['', '/region/{region}'].map((region) => ({ method, path: `${base}${region}${action}`, kind: 'sharedMemory', access: 'predict' }));
+}
+
 /** Every route of the gateway's HTTP server. */
 export const routes: readonly Route[] = [
   { method: 'GET', path: '/v2', kind: 'server', access: 'predict' },
@@ -30,6 +35,21 @@ export const routes: readonly Route[] = [
   ...ofModel('/v2/models/{model}', { method: 'GET', action: '', kind: 'model', access: 'predict' }),
   ...ofModel('/v2/models/{model}', { method: 'GET', action: '/ready', kind: 'modelReady', access: 'predict' }),
   ...ofModel('/v2/models/{model}', { method: 'POST', action: '/infer', kind: 'infer', access: 'predict' }),
+  { method: 'GET', path: '/v2/models/stats', kind: 'allStatistics', access: 'predict' },
+  ...ofModel('/v2/models/{model}', { method: 'GET', action: '/stats', kind: 'statistics', access: 'predict' }),
+  ...ofModel('/v2/models/{model}', { method: 'GET', action: '/config', kind: 'modelConfig', access: 'predict' }),
+  ...['/v2/repository', '/v2/repository/{repository}'].flatMap((base): Route[] => [
+    { method: 'POST', path: `${base}/index`, kind: 'repositoryIndex', access: 'predict' },
+    ...ofModel(`${base}/models/{model}`, { method: 'POST', action: '/load', kind: 'repositoryLoad', access: 'admin' }),
+    ...ofModel(`${base}/models/{model}`, { method: 'POST', action: '/unload', kind: 'repositoryUnload', access: 'admin' }),
+  ]),
+  { method: 'GET', path: '/v2/logging', kind: 'logSettings', access: 'predict' },
+  { method: 'POST', path: '/v2/logging', kind: 'changeLogSettings', access: 'admin' },
+  ...['/v2/systemsharedmemory', '/v2/cudasharedmemory'].flatMap((base): Route[] => [
+    ...ofRegion(base, { method: 'GET', action: '/status' }),
+    ...ofRegion(base, { method: 'POST', action: '/unregister' }),
+    { method: 'POST', path: `${base}/region/{region}/register`, kind: 'sharedMemory', access: 'predict' },
+  ]),
   { method: 'POST', path: '/v2/models/{model}/labels', kind: 'labels', access: 'predict' },
   { method: 'GET', path: '/v2/models/{model}/route', kind: 'route', access: 'predict' },
   { method: 'POST', path: '/v2/captures/flush', kind: 'flush', access: 'admin' },
@@ -38,6 +58,9 @@ export const routes: readonly Route[] = [
   ...ofModel('/v2/models/{model}', { method: 'POST', action: '/generate_stream', kind: 'generateStream', access: 'predict' }),
   { method: 'POST', path: '/endpoints/{model}/invocations', kind: 'invocations', access: 'predict' },
   { method: 'POST', path: '/endpoints/{model}/invocations-response-stream', kind: 'invocationsStream', access: 'predict' },
+  { method: 'GET', path: '/v1/models', kind: 'v1Models', access: 'predict' },
+  ...ofModel('/v1/models/{model}', { method: 'GET', action: '', kind: 'v1Status', access: 'predict' }),
+  ...ofModel('/v1/models/{model}', { method: 'POST', action: ':predict', kind: 'v1Predict', access: 'predict' }),
   { method: 'GET', path: '/metrics', kind: 'metrics', access: 'predict' },
 ];
 

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Gateway } from '../../gateway/gateway.js';
 import type { BinaryTensor } from './support/binary.js';
 import { binaryBody, bytesOf, postBytes, textsOf } from './support/binary.js';
-import { ask, pairs, post } from './support/requests.js';
+import { ask, post } from './support/requests.js';
 import { openStage, passedThrough } from './support/stage.js';
 
 const stage = await openStage();
@@ -165,7 +165,7 @@ describe('a body of raw bytes without a head', () => {
     ['the definition has several fields', 'demand', 16, /must only have 1 input/],
     ['the bytes are no whole elements', 'identity-float', 6, /6 bytes are no multiple of 4/],
     ['there are no bytes', 'identity-float', 0, /0 bytes are no multiple of 4, or none/],
-  ])('is refused where %s', async (_, model, bytes, message) => {
+  ])('is refused where %s', async (...[, model, bytes, message]) => {
     const answer = await raw(model, Buffer.alloc(bytes));
     expect(answer).toMatchObject({ status: 400, head: { error: expect.stringMatching(message) } });
     await nextGoodRequestIsAnswered();
@@ -220,7 +220,7 @@ describe('a binary request that does not add up', () => {
     ],
     ['FP16 that is not a number', [{ ...x(Uint16Array.of(0x7e00, 0)), datatype: 'FP16' }], /element 0, is NaN/, 'identity-half'],
     ['another datatype', [{ ...x(floats(1, 2)), datatype: 'BF16' }], /datatype "BF16": FP32 is expected/],
-  ])('%s', async (_, inputs, message, model = 'identity-float') => {
+  ])('%s', async (...[, inputs, message, model = 'identity-float']) => {
     const answer = await infer(model, inputs);
     expect(answer).toMatchObject({ status: 400, head: { error: expect.stringMatching(message) } });
     await nextGoodRequestIsAnswered();
@@ -270,7 +270,7 @@ describe('a binary request that does not add up', () => {
     ['a broken size', sized(1.5), String(sized(1.5).length), /binary_data_size is 1.5/],
     ['a size of text', sized('8'), String(sized('8').length), /binary_data_size is "8"/],
     ['an enormous size', sized(2 ** 52), String(sized(2 ** 52).length), /only 0 bytes are left/],
-  ])('%s', async (_, bytes, head, message) => {
+  ])('%s', async (...[, bytes, head, message]) => {
     const answer = await postBytes(url('identity-float'), bytes, head === undefined ? {} : { 'inference-header-content-length': head });
     expect(answer).toMatchObject({ status: 400, head: { error: expect.stringMatching(message) } });
     await nextGoodRequestIsAnswered();
