@@ -14,6 +14,9 @@ export const entryPoints = Object.freeze([
   'clients/rehearsal/driver-main.ts',
 ]);
 
+/** Files that the programs read, copied to the same path among the bundles. */
+export const bundledFiles = Object.freeze(['gateway/grpc/inference.proto']);
+
 /** The only entry of the workflow bundle, and the name of its output. */
 export const workflowEntry = 'workflows/index.ts';
 export const workflowBundle = 'workflow-bundle.js';

@@ -16,6 +16,10 @@ export type Config = {
   /** Values of the Host header that the API answers beside those of loopback, such as `perennial.example.com`. */
   readonly apiHosts: readonly string[];
   readonly gatewayPort: number;
+  /** Port of the gateway's gRPC that was asked for; null for the default, or a free one where that is taken. */
+  readonly gatewayGrpcPort: number | null;
+  /** PEM files for gRPC over TLS; with `clientAuthority`, callers must show a certificate of it. */
+  readonly gatewayGrpcTls: GrpcTlsFiles | null;
   /** Memory for the models of the gateway; null for half of what the process may use. */
   readonly gatewayMemoryBytes: number | null;
   /** A version that nobody asked the gateway for this long is released; 0 keeps it. */
@@ -45,6 +49,8 @@ export type Config = {
   readonly otlpEndpoint: string | null;
 };
 
+export type GrpcTlsFiles = { readonly certificate: string; readonly key: string; readonly clientAuthority: string | null };
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** @throws PerennialError naming the variable, what was expected and what was found */
@@ -68,6 +74,8 @@ export function readConfig(env: Environment): Config {
     apiPort: port(env, 'PERENNIAL_API_PORT', 8500),
     apiHosts: (env['PERENNIAL_API_HOSTS'] ?? '').split(',').filter((host) => host !== ''),
     gatewayPort: port(env, 'PERENNIAL_GATEWAY_PORT', 8600),
+    gatewayGrpcPort: env['PERENNIAL_GATEWAY_GRPC_PORT'] === undefined ? null : port(env, 'PERENNIAL_GATEWAY_GRPC_PORT', 0),
+    gatewayGrpcTls: readGrpcTls(env),
     gatewayMemoryBytes: env['PERENNIAL_GATEWAY_MEMORY'] === undefined ? null : size(env, 'PERENNIAL_GATEWAY_MEMORY'),
     gatewayIdleUnloadMs: env['PERENNIAL_GATEWAY_IDLE_SECONDS'] === undefined ? 0 : count(env, 'PERENNIAL_GATEWAY_IDLE_SECONDS', 1) * 1_000,
     dataFolder: resolve(env['PERENNIAL_DATA'] ?? join(tools, 'data')),
@@ -88,6 +96,19 @@ export function readConfig(env: Environment): Config {
     codeRevision: env['PERENNIAL_CODE_REVISION'] ?? 'unknown',
     otlpEndpoint: env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? null,
   };
+}
+
+function readGrpcTls(env: Environment): GrpcTlsFiles | null {
+  const certificate = env['PERENNIAL_GATEWAY_GRPC_TLS_CERT'];
+  const key = env['PERENNIAL_GATEWAY_GRPC_TLS_KEY'];
+  const clientAuthority = env['PERENNIAL_GATEWAY_GRPC_TLS_CLIENT_CA'] ?? null;
+  if (certificate === undefined && key === undefined && clientAuthority === null) return null;
+  if (certificate === undefined || key === undefined)
+    throw new PerennialError(
+      'DataInvalid',
+      'gRPC over TLS needs two PEM files: set PERENNIAL_GATEWAY_GRPC_TLS_CERT and PERENNIAL_GATEWAY_GRPC_TLS_KEY, or neither and no PERENNIAL_GATEWAY_GRPC_TLS_CLIENT_CA',
+    );
+  return { certificate, key, clientAuthority };
 }
 
 function need(env: Environment, name: string, what: string): string {

@@ -11,6 +11,7 @@ import { createRouteSource } from '../adapters/postgres/serving/route-source.js'
 import { createGateway } from '../gateway/gateway.js';
 import { gatewayConfig } from '../gateway/gateway-config.js';
 import { isLoopback, refuseOpenGateway } from './bind.js';
+import { readGrpcTlsFiles } from './grpc-tls.js';
 import { runProcess, sayReady } from './process.js';
 import { openStores } from './stores.js';
 
@@ -33,6 +34,10 @@ await runProcess('gateway', async (config) => {
       id: `gateway-${randomUUID()}`,
       host: config.bind,
       port: config.gatewayPort,
+      grpcPort: config.gatewayGrpcPort ?? 8601,
+      grpcPortMayMove: config.gatewayGrpcPort === null,
+      grpcProto: fileURLToPath(new URL('../gateway/grpc/inference.proto', import.meta.url)),
+      grpcTls: config.gatewayGrpcTls === null ? null : await readGrpcTlsFiles(config.gatewayGrpcTls),
       publicUrl: config.gatewayUrl,
       token: isLoopback(config.bind) ? null : config.token,
       localToken: isLoopback(config.bind) ? (config.token ?? (await ensureToken(config.home))) : null,
@@ -53,7 +58,7 @@ await runProcess('gateway', async (config) => {
   return {
     async run() {
       await gateway.start();
-      sayReady('gateway', { url: gateway.url });
+      sayReady('gateway', { url: gateway.url, grpc: gateway.grpcAddress });
       await stopping;
       await gateway.stop();
       await trials.close();

@@ -19,7 +19,15 @@ import { modelInfer, routedCall } from './unary-calls.js';
 export type GrpcDeps = InferenceDeps & {
   readonly config: Pick<
     GatewayConfig,
-    'host' | 'grpcPort' | 'grpcProto' | 'grpcTls' | 'grpcMaxStreams' | 'grpcMaxInFlight' | 'maxBodyBytes' | 'followEveryMs'
+    | 'host'
+    | 'grpcPort'
+    | 'grpcPortMayMove'
+    | 'grpcProto'
+    | 'grpcTls'
+    | 'grpcMaxStreams'
+    | 'grpcMaxInFlight'
+    | 'maxBodyBytes'
+    | 'followEveryMs'
   >;
   readonly ask: AskRoute;
   /** An error as the gateway tells it; logs what nobody expected. */
@@ -84,7 +92,10 @@ export function grpcServer(deps: GrpcDeps): GrpcServer {
   return {
     look: health.look,
     async listen() {
-      const address = await bind(server, config);
+      const address = await bind(server, config).catch((error: unknown) => {
+        if (!config.grpcPortMayMove) throw error;
+        return bind(server, { ...config, grpcPort: 0 });
+      });
       watch = setInterval(health.look, config.followEveryMs);
       return address;
     },

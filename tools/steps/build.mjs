@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { digestOf } from '../digest.mjs';
-import { entryPoints, sourceFolders, workflowBundle, workflowEntry } from '../entry-points.mjs';
+import { bundledFiles, entryPoints, sourceFolders, workflowBundle, workflowEntry } from '../entry-points.mjs';
 import { SetUpFailure } from '../failure.mjs';
 import { CommandFailure } from '../run-command.mjs';
 
@@ -37,6 +37,7 @@ export const build = {
       bundlePrograms({ root: places.root, folder: unfinished, paths: present }),
       bundleWorkflows({ root: places.root, folder: unfinished, run }),
     ]);
+    for (const path of bundledFiles) cpSync(join(places.root, path), join(unfinished, path));
     rmSync(folder, { recursive: true, force: true });
     renameSync(unfinished, folder);
     dropOld(places.builds, folder);

@@ -9,6 +9,7 @@ export type Addresses = {
   readonly temporalAddress: string;
   readonly temporalUi: string | null;
   readonly gatewayPort: number;
+  readonly gatewayGrpcPort: number;
   readonly apiPort: number;
 };
 
@@ -54,6 +55,7 @@ function environmentOf(world: World, addresses: Addresses): NodeJS.ProcessEnv {
     TEMPORAL_NAMESPACE: world.namespace,
     ...(addresses.temporalUi === null ? {} : { PERENNIAL_TEMPORAL_UI: addresses.temporalUi }),
     PERENNIAL_GATEWAY_PORT: String(addresses.gatewayPort),
+    PERENNIAL_GATEWAY_GRPC_PORT: String(addresses.gatewayGrpcPort),
     PERENNIAL_API_PORT: String(addresses.apiPort),
   };
 }

@@ -13,8 +13,8 @@ import { openPostgres, openTemporal } from './servers.js';
 import { SupervisedProcess } from './supervised-process.js';
 import type { World } from './world.js';
 
-/** Kept for the gateway's gRPC. */
-const grpcPort = 8601;
+/** Default port of the gateway's gRPC, which its HTTP port never moves to. */
+const preferredGrpcPort = 8601;
 
 /** A running stack: where its parts are, and its end. */
 export type Stack = {
@@ -62,7 +62,15 @@ export async function startStack(world: World, { say, doing }: StackEvents): Pro
       variable: 'PERENNIAL_GATEWAY_PORT',
       env: world.env,
       say,
-      except: new Set([grpcPort]),
+      except: new Set([preferredGrpcPort]),
+    });
+    const gatewayGrpcPort = await choosePort({
+      what: "the gateway's gRPC",
+      preferred: preferredGrpcPort,
+      variable: 'PERENNIAL_GATEWAY_GRPC_PORT',
+      env: world.env,
+      say,
+      except: new Set([gatewayPort]),
     });
     const apiPort = await choosePort({
       what: 'the control API',
@@ -70,7 +78,7 @@ export async function startStack(world: World, { say, doing }: StackEvents): Pro
       variable: 'PERENNIAL_API_PORT',
       env: world.env,
       say,
-      except: new Set([gatewayPort]),
+      except: new Set([gatewayPort, gatewayGrpcPort]),
     });
     doing('starting Temporal and Postgres');
     const [temporal, postgres, definitions, token] = await together([
@@ -87,6 +95,7 @@ export async function startStack(world: World, { say, doing }: StackEvents): Pro
       temporalAddress: temporal.address,
       temporalUi: temporal.ui,
       gatewayPort,
+      gatewayGrpcPort,
       apiPort,
     };
     doing('starting the gateway, the workers and the API');
@@ -102,6 +111,7 @@ export async function startStack(world: World, { say, doing }: StackEvents): Pro
         databaseUrl: postgres.url,
         api: apiUrl,
         gateway: gatewayUrl,
+        gatewayGrpc: `127.0.0.1:${gatewayGrpcPort}`,
       },
       world.endpoints,
     );
