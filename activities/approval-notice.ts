@@ -1,5 +1,6 @@
 import type { ApprovalActivities } from '../contracts/activities.js';
-import { formatDuration, formatMetric, formatMetricFigure, formatPercent, formatTime } from '../domain/format.js';
+import { formatDuration, formatMetric, formatMetricFigure, formatPercent, formatRows, formatTime } from '../domain/format.js';
+import type { MetricValue } from '../domain/metrics.js';
 import type { RolloutPlan, RolloutStep } from '../domain/rollout-plan.js';
 import type { Notice } from './ports.js';
 
@@ -38,9 +39,13 @@ export function approvalNotice(
   };
 }
 
-function againstChampion(asked: Asked, name: string): string {
-  const champion = asked.championMetrics.find((metric) => metric.name === name);
-  return champion === undefined ? '' : `; the champion on its rows: ${formatMetricFigure(champion.kind, champion.value)}`;
+/** Both on the same rows, which may be fewer than those of the figure before it. */
+function againstChampion({ championMetrics, candidateMetrics = [] }: Asked, name: string): string {
+  const champion = championMetrics.find((metric) => metric.name === name);
+  if (champion === undefined) return '';
+  const ours = candidateMetrics.find((metric) => metric.name === name);
+  const figure = ({ kind, value }: MetricValue) => formatMetricFigure(kind, value);
+  return `; on the champion's ${formatRows(champion)}: ${ours === undefined ? '' : `${figure(ours)}, `}the champion ${figure(champion)}`;
 }
 
 /** A plan in one line: `shadow 24 h → 5% 1 h → promote`. */

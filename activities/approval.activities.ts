@@ -42,7 +42,7 @@ export function createApprovalActivities({ approvals, verifyDecision }: Approval
 
 /** Policy decides by itself on low risk, and on the first version of a model unless its risk is high. */
 function draftRequest(asked: Asked, { policy, packageDigest, nowMs, refused }: ApprovalSubject): ApprovalDraft {
-  const { model, version, run, risk, riskReason, plan, gates, metrics, championMetrics } = asked;
+  const { model, version, run, risk, riskReason, plan, gates, metrics, championMetrics, candidateMetrics = [] } = asked;
   if (refused !== null) {
     throw new PerennialError(
       'Conflict',
@@ -50,7 +50,7 @@ function draftRequest(asked: Asked, { policy, packageDigest, nowMs, refused }: A
       { details: { model, version } },
     );
   }
-  const evidence = { model, version, run, packageDigest, risk, riskReason, plan, gates, metrics, championMetrics };
+  const evidence = { model, version, run, packageDigest, risk, riskReason, plan, gates, metrics, championMetrics, candidateMetrics };
   const evidenceDigest = digestOf(evidence);
   const expiresAtMs = nowMs + asked.expiresAfterMs;
   const automatic = automaticReason(asked, policy.autoApproveLowRisk);

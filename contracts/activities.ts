@@ -167,6 +167,8 @@ export type RegistryActivities = {
     package: PackageRef;
     metrics: readonly MetricValue[];
     championMetrics: readonly MetricValue[];
+    /** On the champion's rows; absent in requests of earlier releases. */
+    candidateMetrics?: readonly MetricValue[];
     gates: readonly GateResult[];
     evaluation: ObjectRef;
     hyperparameters: Readonly<Record<string, HyperparameterValue>>;
@@ -193,6 +195,8 @@ export type ApprovalActivities = {
     gates: readonly GateResult[];
     metrics: readonly MetricValue[];
     championMetrics: readonly MetricValue[];
+    /** On the champion's rows; absent in requests of earlier releases. */
+    candidateMetrics?: readonly MetricValue[];
     expiresAfterMs: number;
     firstVersion: boolean;
   }): Promise<{ request: ApprovalRequest; settled: 'approved' | null; reason: string }>;

@@ -32,6 +32,8 @@ export type RunResult = {
   readonly reason: string;
   readonly metrics: readonly MetricValue[];
   readonly championMetrics: readonly MetricValue[];
+  /** The candidate's own on the champion's rows, which may be fewer than those of `metrics`; absent in results of earlier releases. */
+  readonly candidateMetrics?: readonly MetricValue[];
   readonly gates: readonly GateResult[];
   readonly package: PackageRef | null;
   readonly rollout: RolloutResult | null;

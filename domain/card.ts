@@ -62,9 +62,12 @@ export function modelCard({ definition, metrics, evaluated, framework, trainingR
   return `${sections.map((section) => joined(section)).join('\n\n')}\n`;
 }
 
+/** Whether a card is one of `modelCard` that still waits for its version. A package made elsewhere may have a card of its own. */
+export const isUnnumbered = (card: string): boolean => card.includes(versionRow);
+
 /** The card of a version, once the registry has numbered it. `DataInvalid` when the text is no card of `modelCard`. */
 export function cardOfVersion(card: string, version: string): string {
-  if (!card.includes(versionRow))
+  if (!isUnnumbered(card))
     throw new PerennialError(
       'DataInvalid',
       'the model card has no open version row: it was not written by this release, or is numbered already',

@@ -80,6 +80,19 @@ export function policyGates(policy: Policy, evidence: GateEvidence): GateResult[
   ];
 }
 
+/**
+ * The definition's gates with the policy's. Both limit the latency: the stricter of the two is listed, which says all that the
+ * other could.
+ */
+export function allGates(own: readonly GateResult[], policy: Policy, evidence: GateEvidence): GateResult[] {
+  const all = [...own, ...policyGates(policy, evidence)];
+  const strictest = Math.min(...all.map(latencyLimit));
+  const listed = all.find((result) => latencyLimit(result) === strictest);
+  return all.filter((result) => result.gate.kind !== 'latency' || result === listed);
+}
+
+const latencyLimit = ({ gate }: GateResult): number => (gate.kind === 'latency' ? gate.maxP95Ms : Infinity);
+
 function accuracyNotice(policy: Policy, evidence: GateEvidence): GateResult {
   const found = accuracyOf(evidence.candidate);
   const figure = found === null ? '' : ` (1 - WAPE is ${formatPercent(found.accuracy)} over ${formatNumber(found.count)} rows)`;

@@ -9,7 +9,7 @@ import { formatMetric } from '../domain/format.js';
 import { judgeGates } from '../domain/gate-judgement.js';
 import type { GateResult } from '../domain/gates.js';
 import type { HyperparameterValue, ModelDefinition } from '../domain/model-definition.js';
-import { policyGates } from '../domain/policy-rules.js';
+import { allGates } from '../domain/policy-rules.js';
 import { data, evaluation, loads, training } from './activity-proxies.js';
 import type { StepLog } from './step-log.js';
 import type { tune } from './tune.workflow.js';
@@ -123,7 +123,7 @@ export async function judgeCandidate(
   const judged = await log.step('gates', async () => {
     const evidence = { candidate: report.metrics, champion: report.champion, latencyP95Ms: report.latencyP95Ms };
     const own = judgeGates(definition.gates, evidence);
-    const gates = [...own.results, ...policyGates(plan.policy, evidence)];
+    const gates = allGates(own.results, plan.policy, evidence);
     const refused = gates.filter((gate) => gate.outcome === 'refused').map((gate) => gate.reason);
     const reason = refused.length === 0 ? null : refused.join('; ');
     return {

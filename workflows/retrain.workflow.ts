@@ -48,6 +48,7 @@ export async function retrain(input: RetrainInput): Promise<RunResult> {
       version: candidate?.version ?? null,
       metrics: candidate?.report.metrics ?? [],
       championMetrics: candidate?.report.champion?.metrics ?? [],
+      candidateMetrics: candidate?.report.champion?.candidateMetrics ?? [],
       gates: candidate?.gates ?? [],
       package: candidate?.package ?? null,
       ...ending,
@@ -131,6 +132,7 @@ async function buildCandidate(input: RetrainInput, log: StepLog): Promise<Candid
       package: signed,
       metrics: judged.report.metrics,
       championMetrics: judged.report.champion?.metrics ?? [],
+      candidateMetrics: judged.report.champion?.candidateMetrics ?? [],
       gates: judged.gates,
       evaluation: judged.report.object,
       hyperparameters: trained.hyperparameters,
@@ -174,6 +176,7 @@ async function awaitApproval(
       gates: candidate.gates,
       metrics: candidate.report.metrics,
       championMetrics: candidate.report.champion?.metrics ?? [],
+      candidateMetrics: candidate.report.champion?.candidateMetrics ?? [],
       expiresAfterMs: definition.approval.expiresAfterMs,
       firstVersion: candidate.plan.champion === null,
     });

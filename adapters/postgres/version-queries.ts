@@ -34,6 +34,7 @@ export type VersionSummary = {
 export type VersionDetails = VersionSummary & {
   readonly package: PackageRef;
   readonly championMetrics: readonly MetricValue[];
+  readonly candidateMetrics: readonly MetricValue[];
   readonly gates: readonly GateResult[];
   readonly evaluation: ObjectRef;
   readonly hyperparameters: Readonly<Record<string, HyperparameterValue>>;
@@ -93,6 +94,7 @@ export async function showVersion(db: Kysely<Database>, { model, version }: { mo
     ...toSummary(row, await currentAliases(db, model)),
     package: row.package,
     championMetrics: row.champion_metrics,
+    candidateMetrics: row.candidate_metrics,
     gates: row.gates,
     evaluation: row.evaluation,
     hyperparameters: row.hyperparameters,

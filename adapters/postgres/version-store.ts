@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { RegistryStore, VersionDraft } from '../../activities/registry-ports.js';
+import { cardOfVersion, isUnnumbered } from '../../domain/card.js';
 import { appendAudit } from './audit-log.js';
 import { json } from './columns.js';
 import { type Database, type DatabaseTransaction, inTransaction } from './database.js';
@@ -91,6 +92,7 @@ async function insertVersion(
       refused: refused === null ? null : storableText(refused),
       metrics: json(draft.metrics),
       champion_metrics: json(draft.championMetrics),
+      candidate_metrics: json(draft.candidateMetrics ?? []),
       gates: json(storable(draft.gates)),
       evaluation: json(draft.evaluation),
       hyperparameters: json(draft.hyperparameters),
@@ -98,7 +100,7 @@ async function insertVersion(
       feature_schema: json(draft.features),
       signature: json(draft.signature),
       shape: json(draft.shape),
-      card: storableText(draft.card),
+      card: storableText(isUnnumbered(draft.card) ? cardOfVersion(draft.card, numbered.version) : draft.card),
       changelog: storableText(numbered.changelog),
       tags: json({}),
       trained_from: new Date(draft.trainedFromMs),

@@ -98,6 +98,23 @@ test('limited risk: one approver decides, claimed or signed; the version follows
   ]);
 });
 
+test('the message and the evidence show both versions on the same rows', async () => {
+  const on = await ask('limited', {
+    candidateMetrics: [{ ...mape(0.136), count: 440 }],
+    championMetrics: [{ ...mape(0.141), count: 440 }],
+  });
+  const { notice } = await world
+    .db()
+    .selectFrom('outbox')
+    .select('notice')
+    .where('model', '=', on.model)
+    .where('key', '=', `approvalRequested:${on.model}:${on.version}`)
+    .executeTakeFirstOrThrow();
+  expect(notice.text).toMatch(/mape 13\.2% \(.*\); on the champion's 440 rows.*: 13\.6%, the champion 14\.1%/);
+  const { evidence } = (await approvalOf(world.db(), on.model, on.version))!;
+  expect(evidence.candidateMetrics).toEqual(on.asked.candidateMetrics);
+});
+
 test('high risk: every named approver but the requester, each signed, and one rejection ends it', async () => {
   const on = await ask('high');
   expect(await decide(on.model, { version: on.version, decision: 'approve', by: 'lead', reason: 'fine' })).toMatchObject({

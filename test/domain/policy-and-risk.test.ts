@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { judgeGate } from '../../domain/gate-judgement.js';
 import type { MetricValue } from '../../domain/metrics.js';
-import { changePolicy, defaultPolicy, policyGates, type PolicyChange } from '../../domain/policy-rules.js';
+import { allGates, changePolicy, defaultPolicy, policyGates, type PolicyChange } from '../../domain/policy-rules.js';
 import { assessRisk, type RiskEvidence } from '../../domain/risk.js';
 
 const wape = (value: number | null, count = 960): MetricValue => ({ name: 'wape', kind: 'wape', value, count, excluded: 0 });
@@ -57,6 +58,20 @@ describe("the policy's own checks", () => {
   test('accuracy does not apply to a regression, latency does, improvement is off', () => {
     expect(policyGates(defaultPolicy, evidence).map(({ outcome }) => outcome)).toEqual(['notApplicable', 'passed']);
     expect(policyGates(defaultPolicy, { ...evidence, latencyP95Ms: null })[1]?.outcome).toBe('refused');
+  });
+
+  test.each([
+    [50, 50],
+    [100, 100],
+    [200, 100],
+  ])('a definition that allows %d ms of latency and a policy that allows 100 list it once, as %d', (own, listed) => {
+    const given = [
+      judgeGate({ kind: 'maximum', metric: 'wape', limit: 0.2, minRows: 1 }, evidence),
+      judgeGate({ kind: 'latency', maxP95Ms: own }, evidence),
+    ];
+    const all = allGates(given, defaultPolicy, { ...evidence, latencyP95Ms: 70 });
+    expect(all.filter(({ gate }) => gate.kind === 'latency').map(({ limit }) => limit)).toEqual([listed]);
+    expect(all.map(({ gate }) => gate.kind).toSorted()).toEqual(['latency', 'maximum', 'minimum']);
   });
 
   test('improvement, switched on, asks for a WAPE lower by that share', () => {

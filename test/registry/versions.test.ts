@@ -5,6 +5,7 @@ import { showRun } from '../../adapters/postgres/run-queries.js';
 import { publishDefinitions } from '../../adapters/postgres/definitions.js';
 import { inTransaction } from '../../adapters/postgres/database.js';
 import { moveStage } from '../../adapters/postgres/stages.js';
+import { modelCard } from '../../domain/card.js';
 import { environment, registryWorld, resultOf } from './world.js';
 
 const world = registryWorld();
@@ -29,6 +30,22 @@ test('the first version is 1.0.0, newer data a patch, a changed feature or code 
   // Gates make no other model.
   const gates = await publish({ serving: { ...definition.serving, request }, gates: definition.gates.slice(0, 1) });
   expect(await world.register(gates, 'r-6')).toBe('2.0.1');
+});
+
+test('a version keeps its card under its own number, and its figures beside the champion on the same rows', async () => {
+  const published = await world.publish();
+  const { model, definition } = published;
+  await world.register(published, 'r-1');
+  const run = await world.begin(published, 'r-2');
+  const mape = (value: number, count: number) => ({ name: 'mape', kind: 'mape' as const, value, count, excluded: 0 });
+  const candidate = await world.candidate(run, { championMetrics: [mape(0.14, 440)], candidateMetrics: [mape(0.136, 440)] });
+  const card = modelCard({ definition, metrics: [], evaluated: { rows: 960, fromMs: 0, toMs: 1 }, framework: 'x', trainingRows: null });
+  const { digest, bytes } = await world.objects().put(Buffer.from(card), 'text/markdown');
+  const files = candidate.package.files.map((file) => (file.path === 'card.md' ? { path: 'card.md', digest, bytes } : file));
+  const { version } = await world.activities().registerVersion({ ...candidate, package: { ...candidate.package, files } });
+  const shown = await showVersion(world.db(), { model, version });
+  expect(shown.card).toContain(`| Version | ${version} |`);
+  expect(shown).toMatchObject({ championMetrics: [mape(0.14, 440)], candidateMetrics: [mape(0.136, 440)] });
 });
 
 test('registering a run twice gives one version; runs that register at once get numbers of their own', async () => {

@@ -20,6 +20,7 @@ export type ApprovalEvidence = {
   readonly gates: readonly GateResult[];
   readonly metrics: readonly MetricValue[];
   readonly championMetrics: readonly MetricValue[];
+  readonly candidateMetrics?: readonly MetricValue[];
 };
 
 export interface ApprovalTable {

@@ -24,6 +24,8 @@ export interface VersionTable {
   refused: Nullable<string>;
   metrics: JsonColumn<readonly MetricValue[]>;
   champion_metrics: JsonColumn<readonly MetricValue[]>;
+  /** The version's own figures on the rows that its champion was measured on. */
+  candidate_metrics: JsonColumn<readonly MetricValue[]>;
   gates: JsonColumn<readonly GateResult[]>;
   evaluation: JsonColumn<ObjectRef>;
   hyperparameters: JsonColumn<Readonly<Record<string, HyperparameterValue>>>;

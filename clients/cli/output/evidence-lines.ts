@@ -9,39 +9,34 @@ import { tableLines } from './table.js';
 
 type Canvas = { readonly style: Style; readonly width: number };
 
-/** Each metric against the champion's, with the rows behind it. */
-export function metricLines(
-  { metrics, championMetrics }: { metrics: readonly MetricValue[]; championMetrics: readonly MetricValue[] },
-  canvas: Canvas,
-): string[] {
+type Measured = {
+  readonly metrics: readonly MetricValue[];
+  readonly championMetrics: readonly MetricValue[];
+  readonly candidateMetrics?: readonly MetricValue[];
+};
+
+/**
+ * Each metric over all rows that the candidate was not trained on, then its own and the champion's over the rows that are new to
+ * both: those two are compared.
+ */
+export function metricLines({ metrics, championMetrics, candidateMetrics = [] }: Measured, canvas: Canvas): string[] {
+  const compared = championMetrics.length > 0;
   const rows = metrics.map((metric) => {
     const champion = championMetrics.find(({ name }) => name === metric.name);
-    return [
-      metric.name,
-      formatMetricFigure(metric.kind, metric.value),
-      champion === undefined ? '-' : formatMetricFigure(champion.kind, champion.value),
-      formatRows(metric),
-      champion === undefined ? '' : formatRows(champion),
-    ];
+    const ours = candidateMetrics.find(({ name }) => name === metric.name);
+    const both = [figureOf(ours), figureOf(champion), champion === undefined ? '' : formatRows(champion)];
+    return [metric.name, figureOf(metric), formatRows(metric), ...(compared ? both : [])];
   });
   const columns = [
     { title: 'metric' },
     { title: 'candidate', right: true },
-    { title: 'champion', right: true },
-    { title: 'rows of the candidate' },
-    { title: 'rows of the champion' },
+    { title: 'over' },
+    ...(compared ? [{ title: 'candidate', right: true }, { title: 'champion', right: true }, { title: 'both over' }] : []),
   ];
-  const table = tableLines(columns, rows, canvas);
-  const otherRows = metrics.some((metric) => championMetrics.some(({ name, count }) => name === metric.name && count !== metric.count));
-  return otherRows
-    ? [
-        ...table,
-        canvas.style.dim(
-          'The champion was measured on newer rows alone, those that neither was trained on; its gate compares both on the same rows.',
-        ),
-      ]
-    : table;
+  return tableLines(columns, rows, canvas);
 }
+
+const figureOf = (metric: MetricValue | undefined): string => (metric === undefined ? '-' : formatMetricFigure(metric.kind, metric.value));
 
 export function gateLines(gates: readonly GateResult[], canvas: Canvas): string[] {
   const rows = gates.map(({ gate, outcome, reason }) => [gateName(gate), verdictText(outcome, canvas.style), reason]);

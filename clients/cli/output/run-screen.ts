@@ -1,8 +1,9 @@
 import type { StepProgress } from '../../../contracts/steps.js';
 import { formatDuration, formatPercent } from '../../../domain/format.js';
-import type { PendingWork, RunWatch } from '../../client/wait-for-run.js';
+import type { RunWatch } from '../../client/wait-for-run.js';
 import { type LiveLines, spinner } from './live-lines.js';
 import type { Output } from './output.js';
+import { endedStepLine, standstillText, stepNameWidth, workText } from './step-lines.js';
 import type { Style } from './style.js';
 
 const redrawEveryMs = 100;
@@ -38,10 +39,7 @@ export function runScreen(out: Output, hints: { awaitingApproval(version: string
   return {
     seen(watch) {
       if (watch.kind !== 'progress') {
-        const text =
-          watch.kind === 'queued'
-            ? 'waits behind another run'
-            : out.style.warn('no worker answers; what was seen last goes on when one is back');
+        const text = watch.kind === 'queued' ? standstillText(watch) : out.style.warn(standstillText(watch));
         now = (elapsedMs) => [`${text} (${formatDuration(elapsedMs)})`];
         return;
       }
@@ -54,11 +52,11 @@ export function runScreen(out: Output, hints: { awaitingApproval(version: string
       sinceMs = running.startedAtMs;
       const detail = [
         ...(running.detail === undefined ? [] : [running.detail]),
-        ...work.filter(tells).map(workText),
+        ...[workText(work)].filter((text) => text !== ''),
         ...(rollout === null || running.step !== 'rollout' ? [] : [rolloutText(rollout)]),
       ];
       now = (elapsedMs) => [
-        `${running.step.padEnd(9)} ${formatDuration(Math.max(0, elapsedMs))}`,
+        `${running.step.padEnd(stepNameWidth)} ${formatDuration(Math.max(0, elapsedMs))}`,
         ...(detail.length === 0 ? [] : [`            ${detail.join('; ')}`]),
       ];
     },
@@ -87,30 +85,7 @@ function newLines({ step, index, told }: Seen, { version, style, hints }: Tellin
   if (step.status === 'running' || step.status === 'waiting') {
     return step.step === 'approval' && before === undefined && version !== null ? [...hints.awaitingApproval(version)] : [];
   }
-  const took = step.endedAtMs === undefined ? '' : ` ${style.dim(formatDuration(step.endedAtMs - step.startedAtMs))}`;
-  return [
-    `${sign(step.status, style)} ${step.step.padEnd(9)}${took}${step.detail === undefined ? '' : `  ${step.detail}`}${step.status === 'reused' ? style.dim(' (reused)') : ''}`,
-  ];
-}
-
-function sign(status: StepProgress['status'], style: Style): string {
-  if (status === 'failed') return style.bad('✗');
-  if (status === 'refused') return style.warn('!');
-  return status === 'skipped' ? style.dim('-') : style.good('✓');
-}
-
-/** The step says what is done; an activity is worth a line when it beats or was tried before. */
-const tells = ({ beat, attempt }: PendingWork): boolean => (typeof beat === 'object' && beat !== null) || attempt > 1;
-
-function workText({ activity, attempt, beat, lastFailure }: PendingWork): string {
-  const { purpose, round, rounds, message } = (typeof beat === 'object' && beat !== null ? beat : {}) as Record<string, unknown>;
-  const parts = [
-    typeof purpose === 'string' ? purpose : activity,
-    ...(typeof round === 'number' && round > 0 ? [`round ${round}${typeof rounds === 'number' ? ` of ${rounds}` : ''}`] : []),
-    ...(typeof message === 'string' && message !== '' ? [message] : []),
-    ...(attempt > 1 ? [`attempt ${attempt}${lastFailure === null ? '' : ` after: ${lastFailure}`}`] : []),
-  ];
-  return parts.join(', ');
+  return [endedStepLine(step, style)];
 }
 
 function rolloutText({
