@@ -25,7 +25,11 @@ export type RunWish = {
   readonly deadlineMs?: number | undefined;
   /** Looked at when its turn comes: a request whose caller has gone is not run. */
   readonly cancel?: Cancel | undefined;
+  /** Is told of the run, where the request is traced. */
+  readonly trace?: RunTrace | undefined;
 };
+
+export type RunTrace = { runBegan(batch: { readonly rows: number; readonly requests: number }): void; runEnded(): void };
 
 /** Whether the caller has gone; an `AbortSignal` is one. */
 export type Cancel = { readonly aborted: boolean };
@@ -40,6 +44,7 @@ type Waiting = {
   readonly arrivedMs: number;
   readonly deadlineMs: number;
   readonly cancel: Cancel | undefined;
+  readonly trace: RunTrace | undefined;
   readonly resolve: (outputs: NamedTensors) => void;
   readonly reject: (error: unknown) => void;
   timer: NodeJS.Timeout | undefined;
@@ -81,9 +86,10 @@ export class Batcher {
     const full = this.#waiting.length >= this.#limits.maxWaiting;
     if (full && !this.#giveWay(priority)) return Promise.reject(tooMany(this.#waiting.length));
     return new Promise((resolve, reject) => {
-      const { limitMs, deadlineMs = Infinity, cancel } = wish;
+      const { limitMs, deadlineMs = Infinity, cancel, trace } = wish;
       const arrivedMs = performance.now();
-      const entry: Waiting = { feeds, rows, priority, arrivedMs, deadlineMs, cancel, resolve, reject, timer: undefined, settled: false };
+      const timer = undefined;
+      const entry: Waiting = { feeds, rows, priority, arrivedMs, deadlineMs, cancel, trace, resolve, reject, timer, settled: false };
       const waitMs = Math.min(limitMs, deadlineMs - arrivedMs);
       // In place nothing else can happen while the model computes, and the queue is short: what is overdue is seen at its turn.
       if (this.#runner.placement === 'thread') entry.timer = setTimeout(() => giveUp(entry, limitMs), Math.max(waitMs, 0));
@@ -160,9 +166,15 @@ export class Batcher {
     const startedMs = performance.now();
     const first = batch[0]!;
     let rows = 0;
-    for (const entry of batch) rows += entry.rows;
+    let isTraced = false;
+    for (const entry of batch) {
+      rows += entry.rows;
+      if (entry.trace !== undefined) isTraced = true;
+    }
+    if (isTraced) for (const { trace } of batch) trace?.runBegan({ rows, requests: batch.length });
     try {
       const outputs = await this.#runner.run(batch.length === 1 ? first.feeds : together(batch));
+      if (isTraced) for (const { trace } of batch) trace?.runEnded();
       this.#limits.onBatch?.({ requests: batch.length, rows, ms: performance.now() - startedMs });
       if (batch.length === 1) return settle(first, outputs);
       for (const name in outputs)
