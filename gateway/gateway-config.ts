@@ -36,6 +36,10 @@ export type GatewayConfig = {
   /** Program of the inference thread; by default the one beside the gateway's own code. */
   readonly inferenceThread: string | null;
   readonly maxBodyBytes: number;
+  /** Memory that bodies over 64 KiB may take together until they are answered; beyond it, 503. */
+  readonly maxBodiesBytes: number;
+  /** Connections at a time; more are closed at once. */
+  readonly maxConnections: number;
   readonly maxJsonDepth: number;
   /** Answers of this size and more go out packed (gzip, deflate) to callers that accept it. */
   readonly packFromBytes: number;
@@ -93,6 +97,10 @@ export type GatewayConfig = {
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** How long a caller may take to read an answer that is made; then the connection is broken off. */
+  readonly sendTimeoutMs: number;
+  /** How long `stop` goes on taking requests while they come, each answered with the advice to connect anew. */
+  readonly drainNoticeMs: number;
   /** How long `stop` waits for requests and captures. */
   readonly drainLimitMs: number;
 };
@@ -120,6 +128,8 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   grpcMaxInFlight: 64,
   inferenceThread: null,
   maxBodyBytes: 64 * 1024 * 1024,
+  maxBodiesBytes: 512 * 1024 * 1024,
+  maxConnections: 10_000,
   maxJsonDepth: 100,
   packFromBytes: 8_192,
   maxRows: 100_000,
@@ -154,6 +164,8 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   keepAliveTimeoutMs: 65_000,
+  sendTimeoutMs: 30_000,
+  drainNoticeMs: 1_000,
   drainLimitMs: 10_000,
 };
 

@@ -9,6 +9,8 @@ import { packReply } from './http/content-encoding.js';
 import { readEndpoint } from './http/endpoint.js';
 import type { Endpoint } from './http/endpoint.js';
 import { AccessControl } from './access/access-control.js';
+import { BodyRoom } from './http/body-room.js';
+import { CallerGone } from './http/caller-gone.js';
 import { checkCaller } from './http/caller-check.js';
 import type { GatewaySettings } from './gateway-config.js';
 import { gatewayConfig } from './gateway-config.js';
@@ -105,6 +107,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const link = new RegistryLink({ routes: deps.routes, follower, config, log });
   const access = new AccessControl(config);
   const callers = { access, hosts: config.hosts };
+  const bodies = { maxBytes: config.maxBodyBytes, room: new BodyRoom(config.maxBodiesBytes) };
   let unfollowKeys: (() => void) | undefined;
   const { maxJsonDepth, maxBodyBytes } = config;
   const invocations = { predictor, tables, sessions: new Sessions(config.sessionTtlMs), maxJsonDepth };
@@ -114,15 +117,24 @@ export function createGateway(deps: GatewayDeps): Gateway {
   let draining = false;
 
   const answer = async (endpoint: Endpoint, request: IncomingMessage, arrivedMs: number): Promise<Reply> => {
-    const body = (): Promise<Buffer> => readBody(request, config.maxBodyBytes);
+    const body = (): Promise<Buffer> => readBody(request, bodies);
     const { headers } = request;
     switch (endpoint.kind) {
       case 'infer':
-        return infer({ predictor, maxJsonDepth }, { ...endpoint, headers, body: await body(), arrivedMs });
+        return infer(
+          { predictor, maxJsonDepth },
+          { ...endpoint, headers, body: await body(), arrivedMs, cancel: new CallerGone(request.socket) },
+        );
       case 'invocations':
-        return invoke(invocations, { ...endpoint, headers, body: await body(), arrivedMs });
+        return invoke(invocations, { ...endpoint, headers, body: await body(), arrivedMs, cancel: new CallerGone(request.socket) });
       case 'invocationsStream':
-        return invokeWithResponseStream(invocations, { ...endpoint, headers, body: await body(), arrivedMs });
+        return invokeWithResponseStream(invocations, {
+          ...endpoint,
+          headers,
+          body: await body(),
+          arrivedMs,
+          cancel: new CallerGone(request.socket),
+        });
       case 'generate':
         return generate(streams, { ...endpoint, request, body, arrivedMs });
       case 'inferStream':
@@ -167,7 +179,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
       case 'v1Status':
         return manage({ tables, repository, logging, config }, endpoint, body);
       case 'v1Predict':
-        return v1Predict({ predictor, maxJsonDepth }, { ...endpoint, headers, body: await body(), arrivedMs });
+        return v1Predict(
+          { predictor, maxJsonDepth },
+          { ...endpoint, headers, body: await body(), arrivedMs, cancel: new CallerGone(request.socket) },
+        );
       case 'metrics':
         return { status: 200, contentType: metrics.contentType, body: await metrics.text() };
     }
@@ -212,6 +227,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const reply = path.startsWith('/endpoints/') ? invocationError(told) : errorReply(told);
       metrics.requests.count('http', asked, reply.status);
       return reply;
+    } finally {
+      bodies.room.release(request);
     }
   };
   const server = httpServer(config, handle);
@@ -248,7 +265,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
         failed: (error) => log({ level: 'error', event: 'keysUnreadable', reason: reasonOf(error) }),
       });
       url = await server.listen();
-      grpcAddress = (await grpc?.listen()) ?? '';
+      try {
+        grpcAddress = (await grpc?.listen()) ?? '';
+      } catch (error) {
+        await server.close(0);
+        throw error;
+      }
       latencies?.start();
       await link.open(config.publicUrl ?? url);
       grpc?.look();

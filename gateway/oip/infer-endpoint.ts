@@ -3,6 +3,7 @@ import { callerKey } from '../http/caller-key.js';
 import { readInferBody } from './infer-body.js';
 import { inferReply } from './oip-response.js';
 import { scheduleOf } from './schedule-policy.js';
+import type { Cancel } from '../models/batcher.js';
 import type { Predictor } from '../prediction/predictor.js';
 import type { Reply } from '../http/reply.js';
 
@@ -12,19 +13,22 @@ export type InferCall = {
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
   readonly arrivedMs: number;
+  readonly cancel: Cancel;
 };
 
 /** `POST /v2/models/{m}[/versions/{v}]/infer`, with JSON or binary tensors. */
 export async function infer(deps: { predictor: Predictor; maxJsonDepth: number }, call: InferCall): Promise<Reply> {
-  const { model, version, headers, body, arrivedMs } = call;
+  const { model, version, headers, body, arrivedMs, cancel } = call;
   const headerKey = headers['x-perennial-key'];
   const read = readInferBody({ body, headLength: headers['inference-header-content-length'] }, deps.maxJsonDepth);
   if (read.kind === 'raw')
-    return inferReply(await deps.predictor.predict({ model, version, key: callerKey(undefined, headerKey), arrivedMs, read: read.read }));
+    return inferReply(
+      await deps.predictor.predict({ model, version, key: callerKey(undefined, headerKey), arrivedMs, cancel, read: read.read }),
+    );
   const { request } = read;
   const { parameters } = request;
   const key = callerKey(parameters['key'], headerKey);
   return inferReply(
-    await deps.predictor.predict({ model, version, key, arrivedMs, read: () => request, ...scheduleOf(parameters, arrivedMs) }),
+    await deps.predictor.predict({ model, version, key, arrivedMs, cancel, read: () => request, ...scheduleOf(parameters, arrivedMs) }),
   );
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Cancel } from '../models/batcher.js';
 import { callerKey } from '../http/caller-key.js';
 import type { Reply } from '../http/reply.js';
 import { invalid } from '../http/request-error.js';
@@ -29,6 +30,7 @@ export type InvocationCall = {
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
   readonly arrivedMs: number;
+  readonly cancel: Cancel;
 };
 
 /** A call whose headers were read: who shall answer, and with whose key. */
@@ -46,6 +48,7 @@ export async function invoke(deps: InvocationDeps, call: InvocationCall): Promis
   const format = answerFormat(body.format, invocation.accept);
   const answer = await deps.predictor.predict({
     ...predictionOf(opened, call.arrivedMs),
+    cancel: call.cancel,
     read: (plan) => withId(body.read(plan), invocation),
   });
   return {

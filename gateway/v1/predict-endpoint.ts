@@ -14,7 +14,7 @@ import { nestedJson, rowsJson } from './nested.js';
  * `predictions`, columns in `inputs` with `outputs`. Who answered stands in the answer's headers.
  */
 export async function v1Predict(deps: { predictor: Predictor; maxJsonDepth: number }, call: InferCall): Promise<Reply> {
-  const { model, version, headers, arrivedMs } = call;
+  const { model, version, headers, arrivedMs, cancel } = call;
   const body = parseJsonBody(call.body, deps.maxJsonDepth);
   if (!isObject(body)) throw invalid(`the request is ${kindOf(body)}: a JSON object with "instances" or "inputs" is expected`);
   const byRow = body['instances'] !== undefined;
@@ -27,6 +27,7 @@ export async function v1Predict(deps: { predictor: Predictor; maxJsonDepth: numb
     model,
     version,
     arrivedMs,
+    cancel,
     key: callerKey(undefined, headers['x-perennial-key']),
     read: (plan) => (byRow ? fromInstances(given, plan) : fromColumns(given, plan)),
   });

@@ -1,0 +1,41 @@
+import type { IncomingMessage } from 'node:http';
+import { RequestError } from './request-error.js';
+
+/** Bodies up to this size are not counted: what they take is bounded by the number of connections. */
+const smallBytes = 64 * 1024;
+
+/**
+ * The memory that large bodies take together, from their first byte until their request is answered. What would go beyond
+ * it is refused, so that many large bodies at once, or many that arrive slowly, do not take it all.
+ */
+export class BodyRoom {
+  readonly #maxBytes: number;
+  readonly #held = new Map<IncomingMessage, number>();
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Bytes held now. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Counts that the body of a request now takes so many bytes. Throws a `RequestError` `overloaded` when there is no room. */
+  hold(request: IncomingMessage, bytes: number): void {
+    if (bytes <= smallBytes) return;
+    const more = bytes - (this.#held.get(request) ?? 0);
+    if (this.#bytes + more > this.#maxBytes)
+      throw new RequestError('overloaded', `large bodies take ${this.#bytes} of ${this.#maxBytes} bytes: try again later`);
+    this.#bytes += more;
+    this.#held.set(request, bytes);
+  }
+
+  /** To be called when the request is answered. */
+  release(request: IncomingMessage): void {
+    if (this.#bytes === 0) return;
+    this.#bytes -= this.#held.get(request) ?? 0;
+    this.#held.delete(request);
+  }
+}
