@@ -7,9 +7,21 @@ import { chooseVersion, roleOf } from '../routing/routing-table.js';
 /** Version of the gateway as the protocol's server metadata tells it. */
 const gatewayVersion = '0.1.0';
 
+/** The protocol's extensions that are here, by the names that clients look for. */
+const extensions = [
+  'binary_tensor_data',
+  'classification',
+  'model_configuration',
+  'model_repository',
+  'schedule_policy',
+  'statistics',
+  'parameters',
+  'logging',
+];
+
 /** `GET /v2`. */
 export function serverMetadata(): Reply {
-  return json(200, { name: 'perennial', version: gatewayVersion, extensions: ['parameters'] });
+  return json(200, { name: 'perennial', version: gatewayVersion, extensions });
 }
 
 /** `GET /v2/health/ready`: whether every model that has a route can be answered. */
@@ -39,7 +51,9 @@ export function modelMetadata(tables: RoutingTable, of: { model: string; version
 export function modelReadiness(tables: RoutingTable, of: { model: string; version: string | null }): Reply {
   try {
     const table = tables.need(of.model);
-    chooseVersion(table, { version: of.version ?? table.champion?.version ?? null, key: null });
+    const { state, reason } = chooseVersion(table, { version: of.version ?? table.champion?.version ?? null, key: null });
+    // One that only its first request loads can be asked.
+    if (state === 'held') return json(503, { name: of.model, ready: false, error: reason });
     return json(200, { name: of.model, ready: true });
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
@@ -50,11 +64,17 @@ export function modelReadiness(tables: RoutingTable, of: { model: string; versio
 /** `GET /v2/models/{m}/route`: how its traffic goes here, now. */
 export function modelRoute(tables: RoutingTable, model: string): Reply {
   const { route, versions } = tables.need(model);
-  const loaded = [...versions.values()].map(({ version, placement, runMs, digest }) => ({
+  const loaded = [...versions.values()].map(({ version, placement, runMs, cost, placed, state, reason, digest }) => ({
     version,
     role: roleOf(tables.need(model), version),
+    state,
+    ...(reason === '' ? {} : { reason }),
     placement,
+    because: placed.because,
+    threads: placed.threads,
     run_ms: runMs,
+    row_ms: cost.rowMs,
+    memory_bytes: placed.bytes,
     digest,
   }));
   return json(200, { model, generation: route.generation, variants: route.variants, shadow: route.shadow, standby: route.standby, loaded });

@@ -1,7 +1,7 @@
 import type { PredictionAnswer } from '../prediction/predictor.js';
 import type { Reply } from '../http/reply.js';
 import { invalid } from '../http/request-error.js';
-import type { OutputTensor } from '../plans/serving-plan.js';
+import type { OutputTensor, ServingPlan } from '../plans/serving-plan.js';
 import { classified } from './classification.js';
 import { quote } from './oip-request.js';
 import { rawBytes } from './raw-output.js';
@@ -25,7 +25,7 @@ export function inferReply(answer: PredictionAnswer): Reply {
       const asked = wanted.find(({ name }) => name === predictedOutput.name);
       if (asked === undefined) continue;
       binary = asked.binary ?? binaryByDefault;
-      if (asked.classification > 0) output = classified(output, { count: asked.classification, perRow: version.plan.batchable });
+      if (asked.classification > 0) output = classified(output, { count: asked.classification, perRow: hasRows(version.plan, output.name) });
     }
     if (outputs !== '') outputs += ',';
     outputs += `{"name":${JSON.stringify(output.name)},"shape":[${output.shape.join(',')}],"datatype":"${output.datatype}",`;
@@ -47,6 +47,11 @@ export function inferReply(answer: PredictionAnswer): Reply {
     headers: { 'Inference-Header-Content-Length': String(head.length) },
     sent: answer.sent,
   };
+}
+
+/** Whether the first dimension of an output is one that the request chooses. */
+function hasRows(plan: ServingPlan, name: string): boolean {
+  return plan.outputs.find((output) => output.name === name)?.shape[0] === -1;
 }
 
 /** The elements of an output as JSON, separated by commas. */
