@@ -32,7 +32,7 @@ function sizesOf(value: unknown, depth: number): number[] {
 
 /** JSON with each `{"b64": "..."}` in it as the text whose bytes it holds. Throws a `RequestError` for other bytes. */
 export function withBase64(value: unknown): unknown {
-  if (Array.isArray(value)) return typeof value[0] === 'number' ? value : value.map(withBase64);
+  if (Array.isArray(value)) return value.some((item) => typeof item === 'object') ? value.map(withBase64) : value;
   if (!isObject(value)) return value;
   const keys = Object.keys(value);
   if (keys.length === 1 && keys[0] === 'b64') return decoded(value['b64']);
