@@ -8,8 +8,11 @@ import type { TrialAnswer, TrialCall } from './trial-messages.js';
 import type { TrialProcess } from './trial-process.js';
 import { startTrialProcess } from './trial-process.js';
 
-/** `program` is the path of the compiled `trial-program.js`; `atOnce` bounds the processes at the same time. */
-export type TrialsOptions = { readonly program: string; readonly atOnce?: number };
+/**
+ * `program` is the path of the compiled `trial-program.js`; `atOnce` bounds the processes at the same time; `prlimit` is the
+ * command that sets a process's limits, without which its resident size is watched.
+ */
+export type TrialsOptions = { readonly program: string; readonly atOnce?: number; readonly prlimit?: string };
 
 /** How long a process waits for another model, and how many models it takes before it is replaced. */
 const idleMs = 30_000;
@@ -21,7 +24,7 @@ type Place = { readonly process: TrialProcess; models: number; idle: NodeJS.Time
  * Trials in child processes. One that has proved its model goes on to the next; after a rejection, or some models, a
  * fresh one is started. No file is read that keeps tensors outside of itself.
  */
-export function createModelTrials({ program, atOnce = 2 }: TrialsOptions): ModelTrials {
+export function createModelTrials({ program, atOnce = 2, prlimit = 'prlimit' }: TrialsOptions): ModelTrials {
   const spare: Place[] = [];
   const waiting: (() => void)[] = [];
   let busy = 0;
@@ -40,7 +43,7 @@ export function createModelTrials({ program, atOnce = 2 }: TrialsOptions): Model
       clearTimeout(place.idle);
       if (!place.process.ended) return place;
     }
-    return { process: await startTrialProcess(program), models: 0, idle: undefined };
+    return { process: await startTrialProcess(program, prlimit), models: 0, idle: undefined };
   };
   const giveBack = (place: Place): void => {
     if (place.process.ended) return;

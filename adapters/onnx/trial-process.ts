@@ -30,7 +30,7 @@ const run = promisify(execFile);
 const allocator = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '131072' };
 
 /** Starts one. `Unavailable` when it does not come up: that says nothing of any model. */
-export async function startTrialProcess(program: string): Promise<TrialProcess> {
+export async function startTrialProcess(program: string, prlimit: string): Promise<TrialProcess> {
   const child = fork(program, [import.meta.url], {
     // Nothing of this process's secrets, and no inspector or loader of its own.
     env: allocator,
@@ -117,7 +117,7 @@ export async function startTrialProcess(program: string): Promise<TrialProcess> 
     },
     async limit(wanted) {
       limits = wanted;
-      await limitAddressSpace({ pid: child.pid!, ...wanted, ...last! });
+      await limitAddressSpace(prlimit, { pid: child.pid!, ...wanted, ...last! });
     },
     async call(call, doing) {
       if (ended !== null) throw ended;
@@ -137,18 +137,15 @@ export async function startTrialProcess(program: string): Promise<TrialProcess> 
  * Has the kernel refuse what goes past the limits (address space, CPU time, no core files). Where there is no `prlimit`,
  * the watch of the resident size and the clock remain.
  */
-async function limitAddressSpace(of: {
-  pid: number;
-  memoryBytes: number;
-  limitMs: number;
-  virtualBytes: number | null;
-  cpuSeconds: number;
-}): Promise<void> {
+async function limitAddressSpace(
+  prlimit: string,
+  of: { pid: number; memoryBytes: number; limitMs: number; virtualBytes: number | null; cpuSeconds: number },
+): Promise<void> {
   if (of.virtualBytes === null || !Number.isFinite(of.memoryBytes)) return;
   // Soft limits: the next model may get others. A process that its parent lost while it computes ends by its CPU time.
   const cpuSeconds = Math.ceil(of.cpuSeconds + (4 * of.limitMs) / 1000) + 1;
   const limits = [`--as=${Math.ceil(of.virtualBytes + of.memoryBytes)}:`, `--cpu=${cpuSeconds}:`, '--core=0:'];
-  await run('prlimit', [`--pid=${of.pid}`, ...limits]).catch(() => undefined);
+  await run(prlimit, [`--pid=${of.pid}`, ...limits]).catch(() => undefined);
 }
 
 function tooMuch(memoryBytes: number, said = ''): PerennialError {

@@ -23,6 +23,8 @@ export type FirstRunsDeps = {
 const measuredRuns = 20;
 const measuredBatches = 5;
 const batchedRequests = 32;
+/** A session's own structures, as measured with the smallest models. */
+const leastBytes = 256 * 1024;
 
 /**
  * Opens a version's model in a process of its own, checks it against `serving.json`, and measures its first runs: on the
@@ -33,7 +35,9 @@ export async function tryVersion({ trials, config }: FirstRunsDeps, contents: Pa
   const trial = await trials.open(contents.model, { memoryBytes: config.trialMemoryBytes, limitMs: config.loadLimitMs });
   try {
     const plan = planOf(contents, trial);
-    return { plan, cost: await measure({ plan, trial, example: contents.example, quickMs: config.inPlaceMaxMs }) };
+    const cost = await measure({ plan, trial, example: contents.example, quickMs: config.inPlaceMaxMs });
+    // Small models hide in memory that the process had anyway.
+    return { plan, cost: { ...cost, bytes: Math.max(cost.bytes, contents.model.byteLength, leastBytes) } };
   } finally {
     await trial.close();
   }

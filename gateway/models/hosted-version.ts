@@ -69,6 +69,7 @@ export class HostedVersion {
   #loading: Promise<boolean> | null = null;
   #releasing = false;
   #waitingForLoad = 0;
+  #wokenMs = -Infinity;
   #unloading: { done: Promise<void>; end(): void } | null = null;
   #failed: { readonly reason: string; readonly atMs: number } | null = null;
   #metricsOff: () => void = () => undefined;
@@ -100,6 +101,7 @@ export class HostedVersion {
       maxRows: facts.placed.maxRows,
       maxWaiting: deps.config.maxWaiting,
       onBatch: (batch) => this.metrics.ran(batch),
+      onQueued: (ms) => this.metrics.queued(ms),
     });
   }
 
@@ -203,6 +205,15 @@ export class HostedVersion {
       clearTimeout(timer);
       this.#waitingForLoad--;
     }
+  }
+
+  /** Has it loaded for work that can wait: into free memory alone, and tried no more than once a second. */
+  wake(): void {
+    const now = performance.now();
+    if (this.#held || this.#retired || this.#loading !== null || now - this.#wokenMs < retryLoadMs) return;
+    this.#wokenMs = now;
+    // Why it failed is kept for whoever asks.
+    void this.load({ mayEvict: 'nothing', mayExceed: false }).catch(() => undefined);
   }
 
   /** Releases the model once its last request is answered; the next request loads it again, unless a person `held` it. */

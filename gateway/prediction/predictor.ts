@@ -1,21 +1,35 @@
 import { randomBytes } from 'node:crypto';
+import type { Capture } from '../../activities/ports.js';
+import type { ResponseCache } from '../cache/response-cache.js';
+import type { ResponseCaches } from '../cache/response-caches.js';
 import type { CaptureBuffer } from '../watching/capture-buffer.js';
+import type { ObservedBody } from '../watching/capture-lines.js';
+import type { Redactors } from '../watching/redactors.js';
+import type { RequestCaptures } from '../watching/request-captures.js';
 import type { GatewayConfig } from '../gateway-config.js';
-import type { Cancel } from '../models/batcher.js';
+import type { Cancel, RunWish } from '../models/batcher.js';
 import type { HostedVersion } from '../models/hosted-version.js';
+import type { NamedTensors } from '../models/tensors.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import type { OutcomeCache } from './outcome-cache.js';
 import { invalid, RequestError } from '../http/request-error.js';
 import type { ModelTable, RoutingTable, VariantChoice } from '../routing/routing-table.js';
 import { chooseVersion, roleOf } from '../routing/routing-table.js';
 import type { Predicted, Prepared, ServingPlan } from '../plans/serving-plan.js';
+import type { AttemptTrace, RequestTrace } from '../watching/request-trace.js';
 import type { Shadow } from './shadow.js';
 
 export type PredictorDeps = {
   readonly tables: RoutingTable;
   readonly outcomes: OutcomeCache;
   readonly captures: CaptureBuffer;
+  /** Files of requests and answers as they were on the wire. */
+  readonly bodies: RequestCaptures;
+  readonly redactors: Redactors;
+  readonly caches: ResponseCaches;
   readonly shadow: Shadow;
+  /** The request whose predictions this predictor makes, where it is traced. */
+  readonly trace?: RequestTrace;
   readonly config: Pick<GatewayConfig, 'answerLimitMs' | 'challengerLimitMs' | 'maxRows'>;
 };
 
@@ -31,6 +45,8 @@ export type PredictionCall = VariantChoice & {
   readonly deadlineMs?: number;
   /** Tells when the caller has gone: a request that still waits is then never run. */
   readonly cancel?: Cancel;
+  /** The request as it came, for captures that want it so. */
+  readonly observed?: ObservedBody;
 };
 
 export type PredictionAnswer = {
@@ -39,8 +55,10 @@ export type PredictionAnswer = {
   readonly variant: string;
   readonly ids: readonly string[];
   readonly predicted: Predicted;
-  /** To be called when the answer is sent: gives the shadow its copy. */
-  readonly sent: () => void;
+  /** Whether the answer is one that was given before, or another request's. */
+  readonly cached: boolean;
+  /** To be called when the answer is sent, with its body where there is one: captures it and gives the shadow its copy. */
+  readonly sent: (body?: ObservedBody) => void;
 };
 
 type Attempt = {
@@ -52,6 +70,7 @@ type Attempt = {
   /** Where this version's latency counts from. */
   readonly startedMs: number;
   readonly limitMs: number;
+  readonly trace?: AttemptTrace | undefined;
 };
 
 type Choice = { readonly table: ModelTable; readonly chosen: HostedVersion };
@@ -66,6 +85,11 @@ export class Predictor {
 
   constructor(deps: PredictorDeps) {
     this.#deps = deps;
+  }
+
+  /** The same for one request, which is traced. */
+  traced(trace: RequestTrace): Predictor {
+    return new Predictor({ ...this.#deps, trace });
   }
 
   /** Throws a `RequestError` when the request is wrong or no version could answer it. */
@@ -104,12 +128,13 @@ export class Predictor {
   async #awaken(call: PredictionCall, found: Choice): Promise<Choice> {
     const { tables, config } = this.#deps;
     let { table, chosen } = found;
+    const untilMs = Math.min(performance.now() + config.answerLimitMs, call.deadlineMs ?? Infinity);
     while (!chosen.resident) {
       const mayFallBack = call.version === null && table.champion !== null && chosen !== table.champion;
-      const limitMs = mayFallBack ? config.challengerLimitMs : config.answerLimitMs;
+      const leftMs = untilMs - performance.now();
       let fallsBack = false;
       try {
-        await chosen.bringIn(Math.min(limitMs, (call.deadlineMs ?? Infinity) - performance.now()));
+        await chosen.bringIn(mayFallBack ? Math.min(leftMs, config.challengerLimitMs) : leftMs);
       } catch (error) {
         if (!mayFallBack) throw error;
         chosen.metrics.fallbacks++;
@@ -124,43 +149,72 @@ export class Predictor {
     return { table, chosen };
   }
 
-  async #attempt(attempt: Attempt): Promise<PredictionAnswer> {
-    const { table, version, call, startedMs } = attempt;
+  async #attempt(asked: Attempt): Promise<PredictionAnswer> {
+    const { table, version, call, startedMs } = asked;
     const { outcomes, shadow } = this.#deps;
     const nowMs = Date.now();
     if (!version.enter())
       throw new RequestError('notReady', `version '${version.version}' of '${call.model}' was just taken out of service`);
+    const trace = this.#deps.trace?.attempt({ model: call.model, version: version.version, variant: roleOf(table, version.version) });
+    const attempt = trace === undefined ? asked : { ...asked, trace };
+    const beganMs = performance.now();
     let prepared: Prepared | undefined;
     let ids: string[] | undefined;
     try {
       const request = call.read(version.plan);
       prepared = version.plan.prepare(request, { history: outcomes.history(call.model), nowMs });
+      const ready = prepared;
+      version.metrics.prepared(performance.now() - beganMs);
+      trace?.prepared(beganMs, ready.rows);
       ids = this.#ids(request, { rows: prepared.rows, id: attempt.id });
-      const outputs = await version.batcher.run(prepared.feeds, prepared.rows, {
-        limitMs: attempt.limitMs,
-        priority: call.priority,
-        deadlineMs: call.deadlineMs,
-        cancel: call.cancel,
-      });
-      const predicted = version.plan.read(outputs, prepared.rows);
+      const cache = this.#deps.caches.of(version);
+      let predicted: Predicted;
+      let cached = false;
+      if (cache === null) predicted = readOutputs(version, await version.batcher.run(ready.feeds, ready.rows, wishOf(attempt)), ready.rows);
+      else ({ predicted, cached } = await askCache(cache, attempt, ready));
       const endedMs = performance.now();
       const latencyMs = endedMs - startedMs;
       version.metrics.answered(prepared.rows, latencyMs, endedMs);
-      this.#capture(attempt, { prepared, ids, nowMs, latencyMs, values: predicted.values, error: null });
-      const answered = { ids, eventTimesMs: prepared.eventTimesMs, request, key: call.key };
+      trace?.ended(null);
+      this.#capture(attempt, { prepared, ids, nowMs, latencyMs, values: predicted.values, error: null, cached });
+      const answered = { ids, eventTimesMs: prepared.eventTimesMs, request, key: call.key, observed: call.observed };
       return {
         request,
         version,
         variant: roleOf(table, version.version),
         ids,
         predicted,
-        sent: () => call.version === null && shadow.offer(table, answered),
+        cached,
+        sent: (body) => {
+          if (version.spec.capture?.sagemaker !== undefined)
+            this.#deps.bodies.take({
+              table,
+              version,
+              prepared: ready,
+              predicted,
+              request,
+              ids: answered.ids,
+              input: call.observed,
+              output: body,
+              atMs: nowMs,
+            });
+          if (call.version === null) shadow.offer(table, answered);
+        },
       };
     } catch (error) {
       const kind = error instanceof RequestError ? error.kind : 'internal';
       version.metrics.failed(kind, prepared?.rows ?? 1, performance.now() - startedMs);
+      trace?.ended(kind);
       if (prepared !== undefined && ids !== undefined) {
-        this.#capture(attempt, { prepared, ids, nowMs, latencyMs: performance.now() - startedMs, values: null, error: kind });
+        this.#capture(attempt, {
+          prepared,
+          ids,
+          nowMs,
+          latencyMs: performance.now() - startedMs,
+          values: null,
+          error: kind,
+          cached: false,
+        });
       }
       throw error;
     } finally {
@@ -187,18 +241,22 @@ export class Predictor {
       latencyMs: number;
       values: readonly (number | null)[] | null;
       error: string | null;
+      cached: boolean;
     },
   ): void {
     const { table, version, call } = attempt;
     const { prepared, ids } = of;
     const { eventTimesMs } = prepared;
-    version.metrics.latencies.observe({ shadow: false, eventTimesMs, values: of.values, latencyMs: of.latencyMs, atMs: of.nowMs });
+    // An answer that was given before says nothing of how fast the version is.
+    if (!of.cached)
+      version.metrics.latencies.observe({ shadow: false, eventTimesMs, values: of.values, latencyMs: of.latencyMs, atMs: of.nowMs });
     const { captures } = this.#deps;
+    const redactor = this.#deps.redactors.of(table);
     const { subjects } = prepared;
     for (let row = 0; row < prepared.rows; row++) {
       const subject = subjects[row] ?? ids[row]!;
       if (!captures.admits(subject)) continue;
-      captures.add({
+      const capture: Capture = {
         id: ids[row]!,
         model: call.model,
         version: version.version,
@@ -212,7 +270,27 @@ export class Predictor {
         predicted: of.values === null ? null : of.values[row]!,
         error: of.error,
         inputs: prepared.records[row]!,
-      });
+        cached: of.cached,
+      };
+      captures.add(redactor === null ? capture : redactor.capture(capture, version.spec.subject));
     }
   }
+}
+
+function wishOf({ call, limitMs, trace }: Attempt): RunWish {
+  return { limitMs, priority: call.priority, deadlineMs: call.deadlineMs, cancel: call.cancel, trace };
+}
+
+function readOutputs(version: HostedVersion, outputs: NamedTensors, rows: number): Predicted {
+  const fromMs = performance.now();
+  const predicted = version.plan.read(outputs, rows);
+  version.metrics.read(performance.now() - fromMs);
+  return predicted;
+}
+
+function askCache(cache: ResponseCache, attempt: Attempt, { feeds, rows }: Prepared): Promise<{ predicted: Predicted; cached: boolean }> {
+  const { version, call } = attempt;
+  const limitMs = Math.min(attempt.limitMs, (call.deadlineMs ?? Infinity) - performance.now());
+  const run = async (): Promise<Predicted> => readOutputs(version, await version.batcher.run(feeds, rows, wishOf(attempt)), rows);
+  return cache.answer({ feeds, limitMs, run });
 }

@@ -1,4 +1,8 @@
+import type { Capture } from '../../activities/ports.js';
 import type { CaptureBuffer } from '../watching/capture-buffer.js';
+import type { ObservedBody } from '../watching/capture-lines.js';
+import type { Redactors } from '../watching/redactors.js';
+import type { RequestCaptures } from '../watching/request-captures.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { defaultPriority } from '../models/batcher.js';
 import type { HostedVersion } from '../models/hosted-version.js';
@@ -14,6 +18,8 @@ export type AnsweredRequest = {
   readonly eventTimesMs: readonly number[];
   readonly request: InferRequest;
   readonly key: string | null;
+  /** The request as it came, where that is known. */
+  readonly observed: ObservedBody | undefined;
 };
 
 type Copy = AnsweredRequest & { readonly table: ModelTable; readonly version: HostedVersion; readonly atMs: number };
@@ -21,6 +27,8 @@ type Copy = AnsweredRequest & { readonly table: ModelTable; readonly version: Ho
 export type ShadowDeps = {
   readonly outcomes: OutcomeCache;
   readonly captures: CaptureBuffer;
+  readonly bodies: RequestCaptures;
+  readonly redactors: Redactors;
   readonly config: Pick<GatewayConfig, 'maxShadowWaiting' | 'maxShadowAtWork' | 'shadowLimitMs'>;
 };
 
@@ -60,8 +68,11 @@ export class Shadow {
       version.metrics.shed++;
       return;
     }
-    // A route that has changed meanwhile may have let go of this shadow.
-    if (!version.enter()) return;
+    // One that was released to make room comes back when there is some; one that no route names any more does not.
+    if (!version.enter()) {
+      version.metrics.shed++;
+      return version.wake();
+    }
     this.#waiting.push({ ...answered, table, version, atMs: performance.now() });
     this.#schedule();
   }
@@ -126,6 +137,8 @@ export class Shadow {
       const latencyMs = performance.now() - startedMs;
       version.metrics.shadowAnswered(prepared.rows, latencyMs);
       this.#capture(copy, { prepared, latencyMs, values: predicted.values, error: null });
+      if (version.spec.capture?.sagemaker !== undefined)
+        this.#deps.bodies.take({ ...copy, prepared, predicted, input: copy.observed, output: undefined, atMs: nowMs });
     } catch (error) {
       const kind = error instanceof RequestError ? error.kind : 'internal';
       if (kind === 'overloaded') return void version.metrics.shed++;
@@ -140,8 +153,9 @@ export class Shadow {
   ): void {
     const { table, version, eventTimesMs } = copy;
     version.metrics.latencies.observe({ shadow: true, eventTimesMs, values: of.values, latencyMs: of.latencyMs, atMs: Date.now() });
+    const redactor = this.#deps.redactors.of(table);
     copy.ids.forEach((liveId, row) => {
-      this.#deps.captures.add({
+      const capture: Capture = {
         id: liveId,
         model: version.model,
         version: version.version,
@@ -155,7 +169,11 @@ export class Shadow {
         predicted: of.values?.[row] ?? null,
         error: of.error,
         inputs: of.prepared?.records[row] ?? {},
-      });
+        cached: false,
+      };
+      // Where nothing could be read of the request, the subject is the prediction's id.
+      const subject = of.prepared === undefined ? [] : version.spec.subject;
+      this.#deps.captures.add(redactor === null ? capture : redactor.capture(capture, subject));
     });
   }
 }
