@@ -8,17 +8,23 @@ import { setUp, setUpOrExit } from './setup.mjs';
 
 // `npm run dev -- <arguments of perennial up>`: bundles again and restarts when a source changes.
 const SETTLE_MS = 300;
+/** Read as they are by every training, but digested once, when a worker starts. */
+const TRAINERS = 'trainers';
 
-await setUpOrExit();
+let { build } = await setUpOrExit();
+let trainersChanged = false;
 let child = start();
 let ending = false;
 /** @type {NodeJS.Timeout | undefined} */
 let settling;
 let restarting = Promise.resolve();
 
-for (const folder of sourceFolders) {
+for (const folder of [...sourceFolders, TRAINERS]) {
   if (!existsSync(join(root, folder))) continue;
-  watch(join(root, folder), { recursive: true }, () => {
+  watch(join(root, folder), { recursive: true }, (_event, path) => {
+    // Python leaves these by itself.
+    if (path?.includes('__pycache__')) return;
+    if (folder === TRAINERS) trainersChanged = true;
     clearTimeout(settling);
     settling = setTimeout(() => {
       restarting = restarting.then(restart);
@@ -30,7 +36,7 @@ for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
   process.on(signal, () => {
     ending = true;
     clearTimeout(settling);
-    if (child.exitCode === null) child.kill(signal);
+    if (runs(child)) child.kill(signal);
     else process.exit(0);
   });
 }
@@ -45,19 +51,28 @@ function start() {
 
 async function restart() {
   try {
-    const { made } = await setUp();
-    if (made.length === 0) return;
+    const now = await setUp();
+    // Sources that are again what runs need no restart; others do, also when they were bundled before.
+    if (now.build === build && !trainersChanged && runs(child)) return;
+    build = now.build;
+    trainersChanged = false;
   } catch (error) {
-    // The running stack stays until the sources can be bundled again.
     process.stderr.write(`${describeFailure(error)}\n`);
+    if (runs(child)) process.stderr.write('What runs goes on as it was, until the sources can be bundled again\n');
     return;
   }
+  if (ending) return;
   process.stderr.write('Sources changed: restarting\n');
   const old = child;
-  if (old.exitCode === null) {
+  if (runs(old)) {
     const gone = new Promise((resolve) => old.once('exit', resolve));
     old.kill('SIGINT');
     await gone;
   }
   if (!ending) child = start();
+}
+
+/** @param {import('node:child_process').ChildProcess} process */
+function runs({ exitCode, signalCode }) {
+  return exitCode === null && signalCode === null;
 }

@@ -128,10 +128,20 @@ async function bundleWorkflows({ root, folder, run }) {
 function sourcesBroken(cause) {
   return new SetUpFailure({
     what: 'The sources cannot be bundled',
-    why: (cause instanceof Error ? cause.message : String(cause)).trim().split('\n').slice(0, 12).join('\n        '),
+    why: mainLines(cause instanceof Error ? cause.message : String(cause)).join('\n        '),
     todo: 'correct the sources (`npx tsc --noEmit` shows more), and start again',
     cause,
   });
+}
+
+/**
+ * The workflow bundler lists all that it bundled before it says what is wrong.
+ * @param {string} text
+ */
+function mainLines(text) {
+  const lines = text.trim().split('\n');
+  const first = lines.findIndex((line) => /^\s*(ERROR in|.*\bError:)/.test(line));
+  return lines.slice(Math.max(0, first)).slice(0, 12);
 }
 
 /**
