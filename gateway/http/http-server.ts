@@ -1,23 +1,33 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { PerennialError } from '../../domain/errors.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import type { Reply } from './reply.js';
 import { sendStream } from './streamed-reply.js';
+import type { Sending } from './streamed-reply.js';
+import { refuseOldVersion, refuseUnreadable } from './unreadable-request.js';
 
 export type HttpServer = {
   /** Listens; answers the address. `Conflict` when the port is taken. */
   listen(): Promise<string>;
-  /** Takes no new connections, lets the requests at work finish (at most `limitMs`), closes the rest. */
+  /**
+   * Advises callers to connect anew while they still come; then takes no new connections, lets the requests at work finish
+   * (at most `limitMs`), and closes the rest.
+   */
   close(limitMs: number): Promise<void>;
 };
 
 const maxHeaderBytes = 16 * 1024;
+/** When no request came for so long, nobody is left to be told that the server stops. */
+const quietMs = 50;
 
 /** The HTTP server around `handle`, which answers every request and never rejects. */
 export function httpServer(config: GatewayConfig, handle: (request: IncomingMessage) => Promise<Reply>): HttpServer {
   let draining = false;
+  /** Whether a request came since this was last looked at. */
+  let came = false;
   const server = createServer(
     {
       keepAliveTimeout: config.keepAliveTimeoutMs,
@@ -28,26 +38,26 @@ export function httpServer(config: GatewayConfig, handle: (request: IncomingMess
       noDelay: true,
     },
     (request, response) => {
-      void handle(request).then((reply) => send(response, reply, draining));
+      if (request.httpVersionMajor < 1) return refuseOldVersion(response);
+      came = true;
+      handle(request)
+        .then((reply) => send(response, reply, { draining, timeoutMs: config.sendTimeoutMs }))
+        // Neither may a fault of ours end the process, nor leave the caller waiting.
+        .catch(() => response.destroy());
     },
   );
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-    const status =
-      error.code === 'HPE_HEADER_OVERFLOW'
-        ? '431 Request Header Fields Too Large'
-        : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-          ? '408 Request Timeout'
-          : '400 Bad Request';
-    const body = JSON.stringify({ error: `this is no HTTP request that can be read: ${status}` });
-    socket.end(
-      `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-    );
-  });
+  server.maxConnections = config.maxConnections;
+  server.on('clientError', refuseUnreadable);
   return {
     listen: () => listen(server, config),
     async close(limitMs) {
       draining = true;
+      // Closing at once would cut off who is just about to send on a connection that was kept: each is told first.
+      const endMs = performance.now() + config.drainNoticeMs;
+      do {
+        came = false;
+        await delay(Math.min(quietMs, config.drainNoticeMs));
+      } while (came && performance.now() < endMs);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       const limit = setTimeout(() => server.closeAllConnections(), limitMs);
@@ -57,13 +67,18 @@ export function httpServer(config: GatewayConfig, handle: (request: IncomingMess
   };
 }
 
-function send(response: ServerResponse, reply: Reply, draining: boolean): void {
-  if (reply.stream !== undefined) return void sendStream(response, { ...reply, stream: reply.stream }, draining);
+function send(response: ServerResponse, reply: Reply, sending: Sending): Promise<void> | void {
+  if (reply.stream !== undefined) return sendStream(response, { ...reply, stream: reply.stream }, sending);
   const headers: Record<string, string | number> = { 'Content-Type': reply.contentType, 'Content-Length': Buffer.byteLength(reply.body) };
   if (reply.headers !== undefined) Object.assign(headers, reply.headers);
-  if (draining) headers['Connection'] = 'close';
+  if (sending.draining) headers['Connection'] = 'close';
   response.writeHead(reply.status, headers);
   response.end(reply.body);
+  // What the caller does not read stays in memory: not for ever.
+  if (response.writableLength > 0) {
+    const limit = setTimeout(() => response.destroy(), sending.timeoutMs);
+    response.once('close', () => clearTimeout(limit));
+  }
   reply.sent?.();
 }
 
