@@ -162,6 +162,8 @@ export type Capture = {
   readonly predicted: number | null;
   readonly error: string | null;
   readonly inputs: Readonly<Record<string, string | number | boolean | null>>;
+  /** Whether the answer was one that the response cache gave again; left out: no. */
+  readonly cached?: boolean;
 };
 
 export type CaptureStore = {
@@ -191,6 +193,20 @@ export type CaptureFiles = {
   put(name: string, path: string): Promise<void>;
   /** Share of the disk there that is in use, 0 to 1; 0 where there is no such thing. */
   diskUse(): Promise<number>;
+};
+
+/**
+ * Files under names, where others bring them and fetch them: inputs and results of asynchronous invocations. Its own
+ * place alone: a location elsewhere is `DataInvalid`, so is one that holds nothing or more than is allowed; an
+ * unreachable store is `Unavailable`.
+ */
+export type NamedObjects = {
+  /** Where a name is, as callers write it: `s3://bucket/prefix/name` or `file:///folder/name`. */
+  location(name: string): string;
+  /** Copies what a location holds to a path. */
+  getFile(location: string, path: string, maxBytes: number): Promise<void>;
+  /** Stores a file under a name, whole or not at all. */
+  putFile(name: string, path: string, mediaType: string): Promise<void>;
 };
 
 export type { ServingSpec };

@@ -66,6 +66,19 @@ export type GatewayConfig = {
   readonly coldWaitMs: number;
   /** Requests that may wait for a version that is being loaded; more are answered 503. */
   readonly maxWaitingForLoad: number;
+  /** Rows of a long job that are predicted together. */
+  readonly jobSliceRows: number;
+  /** Long jobs at work at the same time. */
+  readonly jobsAtOnce: number;
+  /** Long jobs that are kept, ended ones included; more are refused. */
+  readonly maxJobs: number;
+  readonly maxJobRows: number;
+  readonly maxJobInputBytes: number;
+  readonly maxJobLineBytes: number;
+  /** How long a job may be at work. */
+  readonly jobLimitMs: number;
+  /** How long the results of a job are kept after its end. */
+  readonly jobTtlMs: number;
   /** Most rows of one run. */
   readonly maxBatchRows: number;
   /** Requests that may wait for one version; more are answered 503. */
@@ -82,11 +95,26 @@ export type GatewayConfig = {
   readonly shadowLimitMs: number;
   readonly captureEveryMs: number;
   readonly captureBatchRows: number;
+  /** A request that takes longer gets a line of the log. */
+  readonly slowRequestMs: number;
   /** How often latency sketches are stored, and how long they are kept there. */
   readonly latencyEveryMs: number;
   readonly latencyRetentionMs: number;
   /** Captures kept in memory while the store is slow or away; more are dropped and counted. */
   readonly maxCaptures: number;
+  /** A file of observed requests that has grown to this size is finished. */
+  readonly captureFileBytes: number;
+  /** Such a file is finished at this age. */
+  readonly captureFileMs: number;
+  /** Observed requests kept in memory until they are written; beyond half of it they are thinned out. */
+  readonly captureWaitingBytes: number;
+  /** Finished files kept on this machine while their place is away; beyond it no more requests are observed. */
+  readonly captureSpoolBytes: number;
+  /** Share of a disk in use from which on no requests are written to it. */
+  readonly captureDiskUse: number;
+  readonly captureDiskEveryMs: number;
+  /** Memory of a version's response cache. */
+  readonly cacheMaxBytes: number;
   /** Versions that are loaded at the same time; each takes a core while it is measured. */
   readonly loadsAtOnce: number;
   /** How long a model may take to load and answer its first runs. */
@@ -144,6 +172,14 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   coldWaitMs: 10_000,
   maxWaitingForLoad: 1_000,
   sessionTtlMs: 20 * 60_000,
+  jobSliceRows: 64,
+  jobsAtOnce: 2,
+  maxJobs: 1_000,
+  maxJobRows: 10_000_000,
+  maxJobInputBytes: 1024 * 1024 * 1024,
+  maxJobLineBytes: 1024 * 1024,
+  jobLimitMs: 24 * 3_600_000,
+  jobTtlMs: 24 * 3_600_000,
   maxBatchRows: 256,
   maxWaiting: 1_000,
   answerLimitMs: 30_000,
@@ -152,10 +188,18 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   maxShadowAtWork: 64,
   shadowLimitMs: 1_000,
   captureEveryMs: 100,
+  slowRequestMs: 1_000,
   latencyEveryMs: 1_000,
   latencyRetentionMs: 30 * 24 * 3_600_000,
   captureBatchRows: 500,
   maxCaptures: 100_000,
+  captureFileBytes: 8 * 1024 * 1024,
+  captureFileMs: 60_000,
+  captureWaitingBytes: 16 * 1024 * 1024,
+  captureSpoolBytes: 256 * 1024 * 1024,
+  captureDiskUse: 0.9,
+  captureDiskEveryMs: 5_000,
+  cacheMaxBytes: 64 * 1024 * 1024,
   loadsAtOnce: 2,
   loadLimitMs: 60_000,
   leaseEveryMs: 1_000,

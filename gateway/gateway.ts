@@ -1,10 +1,24 @@
 import type { IncomingMessage } from 'node:http';
 import { mkdir } from 'node:fs/promises';
 import type { LatencyStore } from '../activities/latency-ports.js';
-import type { CaptureStore, GatewayKeySource, ObjectStore, OutcomeStore, PackageVerifier, RouteSource } from '../activities/ports.js';
+import type {
+  CaptureFiles,
+  CaptureStore,
+  GatewayKeySource,
+  ObjectStore,
+  OutcomeStore,
+  PackageVerifier,
+  RouteSource,
+} from '../activities/ports.js';
 import type { ModelTrials } from '../activities/trial-ports.js';
+import { join } from 'node:path';
+import { ResponseCaches } from './cache/response-caches.js';
 import { CaptureBuffer } from './watching/capture-buffer.js';
 import { captureFigures } from './watching/capture-figures.js';
+import { CaptureSpool } from './watching/capture-spool.js';
+import { Redactors } from './watching/redactors.js';
+import { RequestCaptures } from './watching/request-captures.js';
+import { spoolFigures } from './watching/spool-figures.js';
 import { packReply } from './http/content-encoding.js';
 import { readEndpoint } from './http/endpoint.js';
 import type { Endpoint } from './http/endpoint.js';
@@ -47,6 +61,10 @@ import { v1Predict } from './v1/predict-endpoint.js';
 export type GatewayDeps = {
   readonly routes: RouteSource;
   readonly captures: CaptureStore;
+  /** Where requests go that are captured as they were; left out, none are. */
+  readonly captureFiles?: CaptureFiles;
+  /** What values are hashed with in redacted captures; left out, models that ask for such are refused. */
+  readonly redactionSecret?: string;
   readonly outcomes: OutcomeStore;
   /** Where latencies of this and other gateways come together; left out, rollouts know of captures alone. */
   readonly latencies?: LatencyStore;
@@ -89,11 +107,21 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const latencies =
     deps.latencies === undefined ? null : new LatencyRecorder({ store: deps.latencies, gateway: config.id, metrics, config, log });
   if (latencies !== null) metrics.sample(...latencies.figures);
-  const shadow = new Shadow({ outcomes, captures, config });
-  const predictor = new Predictor({ tables, outcomes, captures, shadow, config });
+  const redactors = new Redactors(deps.redactionSecret ?? null);
+  const spool =
+    deps.captureFiles === undefined
+      ? null
+      : new CaptureSpool({ folder: join(config.folder, 'capture-files'), files: deps.captureFiles, config, log });
+  if (spool !== null) metrics.sample(...spoolFigures(spool));
+  const requests = new RequestCaptures(spool, redactors);
+  const caches = new ResponseCaches(config);
+  metrics.sample(...caches.figures(() => tables.models.flatMap((model) => [...tables.need(model).versions.values()])));
+  const shadow = new Shadow({ outcomes, captures, bodies: requests, redactors, config });
+  const predictor = new Predictor({ tables, outcomes, captures, bodies: requests, redactors, caches, shadow, config });
   const repository: ModelRepository = new ModelRepository({
     ...{ routes: deps.routes, objects: deps.objects, verifier: deps.verifier, trials: deps.trials },
     ...{ tables, metrics, config, log },
+    accept: (spec, plan) => redactors.check(spec, plan),
     refusals: () => follower.refusals,
   });
   const follower = new RouteFollower({
@@ -142,15 +170,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
         return stream(streams, { ...endpoint, request, body, arrivedMs });
       case 'labels': {
         const received = await body();
-        tables.need(endpoint.model);
+        const table = tables.need(endpoint.model);
         return postLabels(
-          { store: deps.captures, captures, outcomes, maxJsonDepth, flushLimitMs: config.drainLimitMs },
-          { model: endpoint.model, body: received },
+          { store: deps.captures, captures, redactors, outcomes, maxJsonDepth, flushLimitMs: config.drainLimitMs },
+          { table, body: received },
         );
       }
       case 'flush':
         await body();
-        await Promise.all([captures.flush(config.drainLimitMs), latencies?.flush()]);
+        await Promise.all([captures.flush(config.drainLimitMs), latencies?.flush(), spool?.flush(config.drainLimitMs)]);
         return json(200, { written: captures.written, dropped: captures.dropped, waiting: captures.waiting });
       case 'server':
         return serverMetadata();
@@ -260,6 +288,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     async start() {
       await mkdir(config.folder, { recursive: true });
       repository.start();
+      spool?.start();
       unfollowKeys = await deps.keys?.follow({
         changed: (keys) => access.replaceKeys(keys),
         failed: (error) => log({ level: 'error', event: 'keysUnreadable', reason: reasonOf(error) }),
@@ -286,6 +315,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
         .flush(config.drainLimitMs)
         .catch((error: unknown) => log({ level: 'error', event: 'capturesLost', count: captures.waiting, reason: reasonOf(error) }));
       captures.close();
+      await spool
+        ?.flush(config.drainLimitMs)
+        .catch((error: unknown) =>
+          log({ level: 'error', event: 'captureFilesLeft', reason: `${reasonOf(error)}; the next gateway here puts them in their place` }),
+        );
+      await spool?.close();
       await latencies?.close();
       await within(
         config.drainLimitMs,

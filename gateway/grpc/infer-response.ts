@@ -20,11 +20,8 @@ export function writeInferResponse(answer: PredictionAnswer, { raw, final }: Ans
   writeText(writer, 'variant', variant);
   writeText(writer, 'model_version', version.version);
   writeText(writer, 'prediction_ids', ids.join(','));
-  if (final === true) {
-    writer.uint32(delimited(4)).fork();
-    writer.uint32(delimited(1)).string('triton_final_response');
-    writer.uint32(delimited(2)).fork().uint32(8).bool(true).ldelim().ldelim();
-  }
+  if (answer.cached) writeTrue(writer, 'cached');
+  if (final === true) writeTrue(writer, 'triton_final_response');
   const outputs = answered(answer);
   // What has no contents makes the whole answer raw: a response has one form.
   const isRaw = raw || outputs.some(({ datatype }) => datatype === 'FP16' || datatype === 'BF16');
@@ -72,6 +69,13 @@ function writeText(writer: Writer, key: string, value: string): void {
   writer.uint32(delimited(4)).fork();
   writer.uint32(delimited(1)).string(key);
   writer.uint32(delimited(2)).fork().uint32(delimited(3)).string(value).ldelim();
+  writer.ldelim();
+}
+
+function writeTrue(writer: Writer, key: string): void {
+  writer.uint32(delimited(4)).fork();
+  writer.uint32(delimited(1)).string(key);
+  writer.uint32(delimited(2)).fork().uint32(8).bool(true).ldelim();
   writer.ldelim();
 }
 

@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js';
 import type { GrpcInferRequest } from './infer-request.js';
 import { readInferRequest } from './infer-request.js';
 import type { CallContext, InferenceDeps } from './inference-call.js';
-import { predictFor } from './inference-call.js';
+import { CallGone, messageType, predictFor } from './inference-call.js';
 import type { BytesStream } from './inference-service.js';
 import { writeInferResponse, writeStreamResponse } from './infer-response.js';
 import type { Outcome } from './unary-calls.js';
@@ -26,10 +26,7 @@ export function inferStreams(deps: StreamDeps): InferStreams {
     handler(call) {
       const stream = new InferStream(call, deps);
       open.add(stream);
-      call.on('cancelled', () => {
-        stream.abandon();
-        open.delete(stream);
-      });
+      call.on('cancelled', () => open.delete(stream));
       if (draining) stream.drain();
     },
     drain() {
@@ -47,7 +44,7 @@ type Pending = { readonly answer: Promise<Answered>; readonly size: number };
 class InferStream {
   readonly #call: ServerDuplexStream<Buffer, Uint8Array>;
   readonly #deps: StreamDeps;
-  readonly #gone = new AbortController();
+  readonly #gone: CallGone;
   readonly #pending: Pending[] = [];
   #bytes = 0;
   #writing = false;
@@ -56,6 +53,7 @@ class InferStream {
   constructor(call: ServerDuplexStream<Buffer, Uint8Array>, deps: StreamDeps) {
     this.#call = call;
     this.#deps = deps;
+    this.#gone = new CallGone(call);
     call.on('data', (message: Buffer) => this.#take(message));
     call.on('end', () => this.#end('asked'));
   }
@@ -63,11 +61,6 @@ class InferStream {
   drain(): void {
     this.#call.pause();
     this.#end('drained');
-  }
-
-  /** The caller has gone: what still waits is never run. */
-  abandon(): void {
-    this.#gone.abort();
   }
 
   #take(message: Buffer): void {
@@ -86,17 +79,18 @@ class InferStream {
   async #answer(message: Buffer): Promise<Answered> {
     const context: CallContext = {
       metadata: this.#call.metadata,
+      message,
       arrivedMs: performance.now(),
       deadline: this.#call.getDeadline(),
-      cancel: this.#gone.signal,
+      cancel: this.#gone,
     };
     let asked: GrpcInferRequest | undefined;
     try {
       asked = readInferRequest(message);
       const answer = await predictFor(this.#deps, asked, context);
-      const bytes = writeStreamResponse({ answer: writeInferResponse(answer, { raw: asked.raw, final: true }) });
+      const body = writeInferResponse(answer, { raw: asked.raw, final: true });
       this.#deps.outcome.succeeded('ModelStreamInfer');
-      return { bytes, sent: answer.sent };
+      return { bytes: writeStreamResponse({ answer: body }), sent: () => answer.sent({ contentType: messageType, body }) };
     } catch (error) {
       const { details } = this.#deps.outcome.failed('ModelStreamInfer', error);
       return { bytes: writeStreamResponse({ error: details, id: asked?.request.id ?? null }), sent: () => undefined };
@@ -106,9 +100,9 @@ class InferStream {
   async #write(): Promise<void> {
     if (this.#writing) return;
     this.#writing = true;
-    for (let next = this.#pending[0]; next !== undefined && !this.#gone.signal.aborted; next = this.#pending[0]) {
+    for (let next = this.#pending[0]; next !== undefined && !this.#gone.aborted; next = this.#pending[0]) {
       const { bytes, sent } = await next.answer;
-      if (this.#gone.signal.aborted) return;
+      if (this.#gone.aborted) return;
       // A caller that does not read its answers is not asked for more requests either.
       if (!this.#call.write(bytes)) await this.#drained();
       sent();
@@ -123,7 +117,7 @@ class InferStream {
   #drained(): Promise<void> {
     return new Promise((resolve) => {
       this.#call.once('drain', resolve);
-      this.#gone.signal.addEventListener('abort', () => resolve(), { once: true });
+      this.#call.once('cancelled', () => resolve());
     });
   }
 
@@ -133,7 +127,7 @@ class InferStream {
   }
 
   #finish(): void {
-    if (this.#gone.signal.aborted) return;
+    if (this.#gone.aborted) return;
     if (this.#ending === 'asked') this.#call.end();
     else
       this.#call.emit('error', { code: status.UNAVAILABLE, details: 'the gateway is stopping: send what was not answered to another one' });

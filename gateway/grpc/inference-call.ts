@@ -1,4 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js';
+import type { Cancel } from '../models/batcher.js';
 import type { Caller } from '../access/credential.js';
 import type { AccessCall } from '../access/access-control.js';
 import { callerKey } from '../http/caller-key.js';
@@ -11,26 +12,45 @@ export type Admission = (call: AccessCall) => Caller | null | Promise<Caller>;
 
 export type InferenceDeps = { readonly predictor: Pick<Predictor, 'predict'>; readonly admit: Admission };
 
-/** What the call of a request says beside its message. */
+/** Content type of requests and answers, which are messages of the protocol. */
+export const messageType = 'application/grpc+proto';
+
+/** What the call of a request says beside what is in its message. */
 export type CallContext = {
   readonly metadata: Metadata;
+  /** The request itself, as it came. */
+  readonly message: Uint8Array;
   readonly arrivedMs: number;
   /** The call's deadline in epoch milliseconds, Infinity for none. */
   readonly deadline: Date | number;
-  readonly cancel: AbortSignal;
+  readonly cancel: Cancel;
 };
+
+/** Whether the caller of a call has gone. */
+export class CallGone implements Cancel {
+  readonly #call: { readonly cancelled: boolean };
+
+  constructor(call: { readonly cancelled: boolean }) {
+    this.#call = call;
+  }
+
+  get aborted(): boolean {
+    return this.#call.cancelled;
+  }
+}
 
 /** Answers one request for a prediction, in a call of its own or on a stream. Throws a `RequestError`. */
 export async function predictFor(deps: InferenceDeps, asked: GrpcInferRequest, context: CallContext): Promise<PredictionAnswer> {
   const { model, version, request } = asked;
-  const { metadata, arrivedMs, cancel } = context;
+  const { metadata, message, arrivedMs, cancel } = context;
   const authorization = textOf(metadata, 'authorization');
   const admitted = deps.admit({ authorization, apiKey: textOf(metadata, 'x-api-key'), role: 'predict', model });
   if (admitted instanceof Promise) await admitted;
   const key = callerKey(request.parameters['key'], textOf(metadata, 'x-perennial-key'));
   const schedule = scheduleOf(request.parameters, arrivedMs);
   const deadlineMs = Math.min(schedule.deadlineMs ?? Infinity, deadlineOf(context.deadline));
-  const prediction = { model, version, key, arrivedMs, cancel, read: () => request, ...schedule };
+  const observed = { contentType: messageType, body: message };
+  const prediction = { model, version, key, arrivedMs, cancel, observed, read: () => request, ...schedule };
   return deps.predictor.predict(deadlineMs === Infinity ? prediction : { ...prediction, deadlineMs });
 }
 

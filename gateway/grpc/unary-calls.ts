@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { invalid } from '../http/request-error.js';
 import { readInferRequest } from './infer-request.js';
 import type { CallContext, InferenceDeps } from './inference-call.js';
-import { predictFor, textOf } from './inference-call.js';
+import { CallGone, messageType, predictFor, textOf } from './inference-call.js';
 import type { BytesCall, InferenceService, UnaryName } from './inference-service.js';
 import { writeInferResponse } from './infer-response.js';
 import type { RouteCall } from './route-calls.js';
@@ -25,14 +25,19 @@ export function modelInfer(deps: InferenceDeps, outcome: Outcome): BytesCall {
     return { answer: await predictFor(deps, asked, context), raw: asked.raw };
   };
   return (call, respond) => {
-    const gone = new AbortController();
-    call.on('cancelled', () => gone.abort());
     const { metadata } = call;
-    answer(call, { metadata, arrivedMs: performance.now(), deadline: call.getDeadline(), cancel: gone.signal })
+    answer(call, {
+      metadata,
+      message: call.request,
+      arrivedMs: performance.now(),
+      deadline: call.getDeadline(),
+      cancel: new CallGone(call),
+    })
       .then(({ answer: given, raw }) => {
-        respond(null, writeInferResponse(given, { raw }));
+        const bytes = writeInferResponse(given, { raw });
+        respond(null, bytes);
         outcome.succeeded('ModelInfer');
-        given.sent();
+        given.sent({ contentType: messageType, body: bytes });
       })
       .catch((error: unknown) => respond(outcome.failed('ModelInfer', error)));
   };

@@ -32,7 +32,8 @@ export async function packReply(reply: Reply, accepted: string | string[]): Prom
   const encoding = reply.stream !== undefined || reply.headers?.['Content-Encoding'] !== undefined ? null : chosen(String(accepted));
   if (encoding === null) return reply;
   const body = await pack[encoding](reply.body, { level: constants.Z_BEST_SPEED });
-  return { ...reply, body, headers: { ...reply.headers, 'Content-Encoding': encoding, Vary: 'Accept-Encoding' } };
+  const headers = { ...reply.headers, 'Content-Encoding': encoding, Vary: 'Accept-Encoding' };
+  return { ...reply, body, headers, ...(reply.sent === undefined ? {} : { sent: () => reply.sent?.(reply) }) };
 }
 
 /** The first of ours that the caller takes; null when it takes none. */

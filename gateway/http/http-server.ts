@@ -79,7 +79,7 @@ function send(response: ServerResponse, reply: Reply, sending: Sending): Promise
     const limit = setTimeout(() => response.destroy(), sending.timeoutMs);
     response.once('close', () => clearTimeout(limit));
   }
-  reply.sent?.();
+  reply.sent?.(reply);
 }
 
 function listen(server: Server, config: GatewayConfig): Promise<string> {

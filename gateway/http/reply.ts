@@ -1,7 +1,8 @@
 import { PerennialError } from '../../domain/errors.js';
+import type { ObservedBody } from '../watching/capture-lines.js';
 import { RequestError } from './request-error.js';
 
-/** An HTTP answer. `sent` is called when it is on its way. */
+/** An HTTP answer. `sent` is called when it is on its way, with the body as it was before it was packed. */
 export type Reply = {
   readonly status: number;
   readonly contentType: string;
@@ -10,7 +11,7 @@ export type Reply = {
   /** A body made piece by piece, in place of `body`; the signal is aborted when the caller has left. */
   readonly stream?: (left: AbortSignal) => AsyncIterable<string | Uint8Array>;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly sent?: () => void;
+  readonly sent?: (body?: ObservedBody) => void;
 };
 
 /** An answer in JSON. */

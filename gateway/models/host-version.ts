@@ -1,5 +1,6 @@
 import type { ServableVersion } from '../../activities/ports.js';
 import type { ModelTrials } from '../../activities/trial-ports.js';
+import type { ServingSpec } from '../../contracts/artifacts.js';
 import { PerennialError } from '../../domain/errors.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import type { GatewayMetrics } from '../watching/metrics.js';
@@ -11,6 +12,7 @@ import { openRunner } from './open-runner.js';
 import type { PackageSource } from './package-files.js';
 import { readPackage } from './package-files.js';
 import { placeModel } from './placement.js';
+import type { ServingPlan } from '../plans/serving-plan.js';
 
 export type HostDeps = {
   readonly source: PackageSource;
@@ -18,6 +20,8 @@ export type HostDeps = {
   readonly memory: ModelMemory;
   readonly metrics: GatewayMetrics;
   readonly config: GatewayConfig;
+  /** Throws `ArtifactRejected` for what this gateway cannot do for a version. */
+  accept(spec: ServingSpec, plan: ServingPlan): void;
 };
 
 const mebibyte = 1024 * 1024;
@@ -41,6 +45,7 @@ export async function hostVersion(
     // That no process could be started says nothing of the version.
     throw error instanceof PerennialError && error.type !== 'ArtifactRejected' ? error : rejected(error);
   });
+  deps.accept(contents.spec, plan);
   const placed = placeModel(cost, config);
   if (placed.bytes > config.memoryBudgetBytes) {
     const [needs, has] = [placed.bytes, config.memoryBudgetBytes].map((bytes) => Math.ceil(bytes / mebibyte));

@@ -10,7 +10,7 @@ import type { ModelTable, RoutingTable } from '../routing/routing-table.js';
 import { roleOf } from '../routing/routing-table.js';
 import type { GatewayMetrics } from '../watching/metrics.js';
 import { atMost } from './at-most.js';
-import { hostVersion } from './host-version.js';
+import { hostVersion, type HostDeps } from './host-version.js';
 import type { HostedVersion, VersionFacts } from './hosted-version.js';
 import { memoryFigures } from './memory-figures.js';
 import { ModelMemory } from './model-memory.js';
@@ -38,6 +38,7 @@ export type RepositoryDeps = {
   readonly log: Log;
   /** Versions of followed routes that could not be served. */
   refusals(): readonly Refusal[];
+  readonly accept: HostDeps['accept'];
 };
 
 const sweepEveryMs = 1_000;
@@ -66,9 +67,9 @@ export class ModelRepository {
 
   /** Gets to know a version, without loading it. Throws `ArtifactRejected` when it cannot be served. */
   host(servable: ServableVersion, origin: VersionFacts['origin'] = 'registry'): Promise<HostedVersion> {
-    const { objects, verifier, trials, metrics, config } = this.#deps;
+    const { objects, verifier, trials, metrics, config, accept } = this.#deps;
     const source = { objects, verifier, folder: config.folder };
-    return this.#inTurn(() => hostVersion({ source, trials, memory: this.#memory, metrics, config }, servable, origin));
+    return this.#inTurn(() => hostVersion({ source, trials, memory: this.#memory, metrics, config, accept }, servable, origin));
   }
 
   /** Begins to watch what is used. */

@@ -20,15 +20,26 @@ export type InferCall = {
 export async function infer(deps: { predictor: Predictor; maxJsonDepth: number }, call: InferCall): Promise<Reply> {
   const { model, version, headers, body, arrivedMs, cancel } = call;
   const headerKey = headers['x-perennial-key'];
-  const read = readInferBody({ body, headLength: headers['inference-header-content-length'] }, deps.maxJsonDepth);
+  const headLength = headers['inference-header-content-length'];
+  const read = readInferBody({ body, headLength }, deps.maxJsonDepth);
+  const observed = { contentType: headLength === undefined ? 'application/json' : 'application/octet-stream', body };
   if (read.kind === 'raw')
     return inferReply(
-      await deps.predictor.predict({ model, version, key: callerKey(undefined, headerKey), arrivedMs, cancel, read: read.read }),
+      await deps.predictor.predict({ model, version, key: callerKey(undefined, headerKey), arrivedMs, cancel, observed, read: read.read }),
     );
   const { request } = read;
   const { parameters } = request;
   const key = callerKey(parameters['key'], headerKey);
   return inferReply(
-    await deps.predictor.predict({ model, version, key, arrivedMs, cancel, read: () => request, ...scheduleOf(parameters, arrivedMs) }),
+    await deps.predictor.predict({
+      model,
+      version,
+      key,
+      arrivedMs,
+      cancel,
+      observed,
+      read: () => request,
+      ...scheduleOf(parameters, arrivedMs),
+    }),
   );
 }

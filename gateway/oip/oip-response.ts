@@ -25,7 +25,8 @@ export function inferReply(answer: PredictionAnswer): Reply {
       const asked = wanted.find(({ name }) => name === predictedOutput.name);
       if (asked === undefined) continue;
       binary = asked.binary ?? binaryByDefault;
-      if (asked.classification > 0) output = classified(output, { count: asked.classification, perRow: hasRows(version.plan, output.name) });
+      if (asked.classification > 0)
+        output = classified(output, { count: asked.classification, perRow: hasRows(version.plan, output.name) });
     }
     if (outputs !== '') outputs += ',';
     outputs += `{"name":${JSON.stringify(output.name)},"shape":[${output.shape.join(',')}],"datatype":"${output.datatype}",`;
@@ -37,7 +38,7 @@ export function inferReply(answer: PredictionAnswer): Reply {
   }
   const body =
     `{"model_name":${JSON.stringify(version.model)},"model_version":${versionText},"id":${JSON.stringify(request.id ?? ids[0])},` +
-    `"parameters":{"variant":"${answer.variant}","model_version":${versionText},"prediction_ids":"${ids.join(',')}"},"outputs":[${outputs}]}`;
+    `"parameters":{"variant":"${answer.variant}","model_version":${versionText},"prediction_ids":"${ids.join(',')}"${answer.cached ? ',"cached":true' : ''}},"outputs":[${outputs}]}`;
   if (raws === null) return { status: 200, contentType: 'application/json', body, sent: answer.sent };
   const head = Buffer.from(body);
   return {

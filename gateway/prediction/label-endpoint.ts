@@ -1,5 +1,7 @@
 import type { CaptureStore } from '../../activities/ports.js';
+import type { ModelTable } from '../routing/routing-table.js';
 import type { CaptureBuffer } from '../watching/capture-buffer.js';
+import type { Redactors } from '../watching/redactors.js';
 import { parseJsonBody } from '../http/json-body.js';
 import { isObject, kindOf } from '../oip/oip-request.js';
 import type { OutcomeCache } from './outcome-cache.js';
@@ -12,6 +14,7 @@ type Label = { id?: string; subject?: string; eventTimeMs?: number; value: numbe
 export type LabelDeps = {
   readonly store: CaptureStore;
   readonly captures: CaptureBuffer;
+  readonly redactors: Redactors;
   readonly outcomes: OutcomeCache;
   readonly maxJsonDepth: number;
   readonly flushLimitMs: number;
@@ -23,17 +26,34 @@ const maxLabels = 10_000;
  * `POST /v2/models/{m}/labels`: what really happened, by prediction id or by subject. Answers the outcome of each label;
  * the outcomes are there for the features of the next request.
  */
-export async function postLabels(deps: LabelDeps, call: { model: string; body: Buffer }): Promise<Reply> {
-  const labels = readLabels(parseJsonBody(call.body, deps.maxJsonDepth));
+export async function postLabels(deps: LabelDeps, call: { table: ModelTable; body: Buffer }): Promise<Reply> {
+  const { model } = call.table.route;
+  const labels = redacted(readLabels(parseJsonBody(call.body, deps.maxJsonDepth)), call.table, deps.redactors);
   // A label by id finds its prediction only once that is stored.
   await deps.captures.flush(deps.flushLimitMs);
-  const { stored, refused } = await deps.store.label(call.model, labels);
-  await deps.outcomes.refresh(call.model);
+  const { stored, refused } = await deps.store.label(model, labels);
+  await deps.outcomes.refresh(model);
   const reasons = new Map(refused.map(({ index, reason }) => [index, reason]));
   const outcomes = labels.map((_, index) =>
     reasons.has(index) ? { outcome: 'refused', reason: reasons.get(index) } : { outcome: 'stored' },
   );
   return json(200, { stored, refused, labels: outcomes });
+}
+
+/** Labels name subjects as callers know them; captures may have them hashed. */
+function redacted(labels: Label[], table: ModelTable, redactors: Redactors): Label[] {
+  const redactor = redactors.of(table);
+  const fields = (table.champion ?? [...table.versions.values()][0])?.spec.subject;
+  if (redactor === null || fields === undefined) return labels;
+  return labels.map((label, index) => {
+    if (label.subject === undefined) return label;
+    const subject = redactor.subject(label.subject, fields);
+    if (subject === null)
+      throw invalid(
+        `labels[${index}].subject does not have ${fields.length} parts (${fields.join('|')}), or one of them holds a "|": label it by "id"`,
+      );
+    return { ...label, subject };
+  });
 }
 
 function readLabels(body: unknown): Label[] {

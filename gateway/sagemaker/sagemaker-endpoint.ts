@@ -50,6 +50,7 @@ export async function invoke(deps: InvocationDeps, call: InvocationCall): Promis
     ...predictionOf(opened, call.arrivedMs),
     cancel: call.cancel,
     read: (plan) => withId(body.read(plan), invocation),
+    observed: { contentType: invocation.contentType, body: call.body },
   });
   return {
     status: 200,
@@ -60,6 +61,7 @@ export async function invoke(deps: InvocationDeps, call: InvocationCall): Promis
       'x-Amzn-Invoked-Production-Variant': answer.variant,
       'x-perennial-version': answer.version.version,
       'x-perennial-prediction-ids': answer.ids.slice(0, 16).join(','),
+      ...(answer.cached ? { 'x-perennial-cached': 'true' } : {}),
     },
   };
 }

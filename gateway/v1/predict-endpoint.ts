@@ -29,6 +29,7 @@ export async function v1Predict(deps: { predictor: Predictor; maxJsonDepth: numb
     arrivedMs,
     cancel,
     key: callerKey(undefined, headers['x-perennial-key']),
+    observed: { contentType: 'application/json', body: call.body },
     read: (plan) => (byRow ? fromInstances(given, plan) : fromColumns(given, plan)),
   });
   return {
@@ -39,6 +40,7 @@ export async function v1Predict(deps: { predictor: Predictor; maxJsonDepth: numb
       'x-perennial-variant': answer.variant,
       'x-perennial-version': answer.version.version,
       'x-perennial-prediction-ids': answer.ids.slice(0, 16).join(','),
+      ...(answer.cached ? { 'x-perennial-cached': 'true' } : {}),
     },
     sent: answer.sent,
   };

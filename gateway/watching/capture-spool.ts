@@ -46,7 +46,7 @@ export class CaptureSpool {
   readonly #parts = new Map<string, CapturePart>();
   #ready: Ready[] = [];
   #readyBytes = 0;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   #atWork = false;
   #work: Promise<void> = Promise.resolve();
   #closed = false;
@@ -74,10 +74,13 @@ export class CaptureSpool {
     this.#deps = deps;
     this.#own = join(deps.folder, `${hostname()}~${process.pid}~${randomUUID().slice(0, 8)}`);
     ownedHere.add(this.#own);
+  }
+
+  /** Begins to write; and to look for what gateways that were killed have left. */
+  start(): void {
     this.#timer = setInterval(() => {
       if (!this.#atWork) void this.#turn(() => this.#pump(false));
-    }, writeEveryMs);
-    this.#timer.unref();
+    }, writeEveryMs).unref();
   }
 
   /** Whether a line would be taken now; to be asked before it is made. A refusal is counted. */

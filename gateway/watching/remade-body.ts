@@ -1,3 +1,4 @@
+import { halfNumber } from '../models/half.js';
 import { element } from '../oip/oip-response.js';
 import type { OutputTensor, Prepared, ServingPlan } from '../plans/serving-plan.js';
 import { datatypeOf } from '../models/tensors.js';
@@ -43,12 +44,14 @@ function fieldText(field: { name: string; datatype: string }, records: Prepared[
 
 function tensorText(tensor: OutputTensor, redactor: Redactor | null): string | null {
   const { name, datatype, shape, data } = tensor;
-  const values = Array.from(data, (value) => (datatype === 'FP16' ? halfValue(Number(value)) : value));
+  const values = Array.from(data, (value) => (datatype === 'FP16' ? halfNumber(Number(value)) : value));
+  // The bits were made numbers: as such they have a form in JSON.
+  const written = datatype === 'FP16' ? 'FP32' : datatype;
   if (redactor?.has(name) !== true)
     return textOf(
       tensor,
       shape,
-      values.map((value) => element(value, datatype)),
+      values.map((value) => element(value, written)),
     );
   return redactedText(
     name,
@@ -68,12 +71,4 @@ function redactedText(name: string, shape: readonly number[], values: readonly u
 
 function textOf(of: { name: string; datatype: string }, shape: readonly number[], elements: readonly string[]): string {
   return `{"name":${JSON.stringify(of.name)},"shape":[${shape.join(',')}],"datatype":"${of.datatype}","data":[${elements.join(',')}]}`;
-}
-
-/** The number that the bits of a half-precision float stand for (finite: others are refused before). */
-function halfValue(bits: number): number {
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  const size = exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15);
-  return (bits & 0x8000) === 0 ? size : -size;
 }

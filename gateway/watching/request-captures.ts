@@ -1,29 +1,28 @@
-import type { ServingSpec } from '../../contracts/artifacts.js';
 import { bucketCount, bucketOf } from '../../domain/routing.js';
-import type { Predicted, Prepared, ServingPlan } from '../plans/serving-plan.js';
+import type { HostedVersion } from '../models/hosted-version.js';
+import type { InferRequest } from '../oip/oip-request.js';
+import type { Predicted, Prepared } from '../plans/serving-plan.js';
+import { roleOf, type ModelTable } from '../routing/routing-table.js';
 import type { ObservedBody } from './capture-lines.js';
 import { captureLine } from './capture-lines.js';
 import type { CaptureSpool } from './capture-spool.js';
-import type { Redactor } from './redaction.js';
+import type { Redactors } from './redactors.js';
 import { remadeInput, remadeOutput } from './remade-body.js';
 
 /** A request that a version has answered. */
 export type AnsweredCall = {
-  readonly version: { readonly model: string; readonly version: string; readonly spec: ServingSpec; readonly plan: ServingPlan };
-  /** The part of the version in the route: the folder of its files. */
-  readonly variant: string;
+  readonly table: ModelTable;
+  readonly version: HostedVersion;
+  readonly request: InferRequest;
   /** Ids of the predictions, one a row. */
   readonly ids: readonly string[];
-  /** Whether the caller has chosen the id. */
-  readonly namedByCaller: boolean;
   readonly prepared: Prepared;
   readonly predicted: Predicted;
   /** When it arrived, epoch milliseconds. */
   readonly atMs: number;
-  readonly redactor: Redactor | null;
   /** The bodies as they were on the wire; where one is not known, it is made anew from what it said. */
-  readonly input: ObservedBody | null;
-  readonly output: ObservedBody | null;
+  readonly input: ObservedBody | undefined;
+  readonly output: ObservedBody | undefined;
 };
 
 /**
@@ -31,35 +30,38 @@ export type AnsweredCall = {
  * definition wants that. Of one request either every version that answers it is captured or none: the share goes by its id.
  */
 export class RequestCaptures {
-  readonly #spool: Pick<CaptureSpool, 'admits' | 'add'>;
+  readonly #spool: CaptureSpool | null;
+  readonly #redactors: Redactors;
   #hour = Number.NaN;
   #hourFolder = '';
 
-  constructor(spool: Pick<CaptureSpool, 'admits' | 'add'>) {
+  /** @param spool null where there is no place for files: then nothing is captured */
+  constructor(spool: CaptureSpool | null, redactors: Redactors) {
     this.#spool = spool;
+    this.#redactors = redactors;
   }
 
   /** Takes a request, when its version's definition says so. Never throws for a full disk or a slow store. */
   take(call: AnsweredCall): void {
-    const { version, ids, prepared, predicted, redactor } = call;
+    const { table, version, request, ids, prepared, predicted } = call;
     const wanted = version.spec.capture?.sagemaker;
-    if (wanted === undefined) return;
+    if (wanted === undefined || this.#spool === null) return;
     // With several rows their ids are `id-0`, `id-1` and so on.
     const eventId = ids.length === 1 ? ids[0]! : ids[0]!.slice(0, -2);
     if (wanted.percent < 100 && bucketOf('capture', eventId) >= (wanted.percent / 100) * bucketCount) return;
     if (!this.#spool.admits()) return;
     // A model with rules never shows a body as it came: it may hold what the rules hide, in places that they do not name.
-    const input = redactor === null ? call.input : null;
-    const output = redactor === null ? call.output : null;
+    const redactor = this.#redactors.of(table);
+    const [input, output] = redactor === null ? [call.input, call.output] : [];
     const line = captureLine({
       input: wanted.input ? (input ?? remadeInput(version.plan, prepared, redactor)) : null,
       output: wanted.output ? (output ?? remadeOutput(predicted.outputs)) : null,
       eventId,
-      inferenceId: call.namedByCaller ? eventId : null,
+      inferenceId: request.parameters['prediction_id'] === undefined ? null : eventId,
       attributes: [`model_version=${version.version}`],
       atMs: call.atMs,
     });
-    this.#spool.add(`${version.model}/${call.variant}/${this.#folderOf(call.atMs)}`, line);
+    this.#spool.add(`${version.model}/${roleOf(table, version.version)}/${this.#folderOf(call.atMs)}`, line);
   }
 
   #folderOf(atMs: number): string {

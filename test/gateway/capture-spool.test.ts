@@ -26,6 +26,7 @@ function open(settings: { config?: Partial<SpoolConfig>; folder?: string; target
   const log: LogLine[] = [];
   const files = { ...openFileCaptureFiles(target), ...settings.files };
   const spool = new CaptureSpool({ folder, files, config: { ...config, ...settings.config }, log: (line) => log.push(line) });
+  spool.start();
   onTestFinished(() => spool.close());
   return { spool, folder, target, log };
 }

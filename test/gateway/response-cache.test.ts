@@ -52,7 +52,7 @@ describe('the key of an input', () => {
       data: fc.array(fc.float({ noNaN: true }), { minLength: 4, maxLength: 4 }),
       words: fc.array(fc.string(), { minLength: 2, maxLength: 2 }),
     });
-    const of = ({ dims, data, words }: { dims: number[]; data: number[]; words: string[] }): NamedTensors => ({
+    const of = ({ dims, data, words }: { dims: readonly number[]; data: number[]; words: string[] }): NamedTensors => ({
       x: { type: 'float32', dims, data: Float32Array.from(data) },
       words: { type: 'string', dims: [2], data: words },
     });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { ObjectStore, Route } from '../../../activities/ports.js';
+import { openFileCaptureFiles } from '../../../adapters/captures/file-capture-files.js';
 import { openFileObjectStore } from '../../../adapters/objects/file-object-store.js';
 import { createModelTrials } from '../../../adapters/onnx/model-trials.js';
 import { createPackageSigner } from '../../../adapters/signing/package-signer.js';
@@ -122,6 +123,8 @@ export class Stage {
       trials: this.#trials,
       ...(stores.keys === undefined ? {} : { keys: stores.keys }),
       ...(stores.latencies === undefined ? {} : { latencies: stores.latencies }),
+      captureFiles: openFileCaptureFiles(join(this.folder, 'captured')),
+      redactionSecret: 'the secret of this stage',
       config: {
         id: `gateway-${this.#gateways.length}`,
         host: '127.0.0.1',
