@@ -11,6 +11,9 @@ const SETTLE_MS = 300;
 /** Read as they are by every training, but digested once, when a worker starts. */
 const TRAINERS = 'trainers';
 
+// A reader of the output that Ctrl-C ends first (`| tee`) must not end this before the stack is down.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 let { build } = await setUpOrExit();
 let trainersChanged = false;
 let child = start();

@@ -1,12 +1,10 @@
+import { endWithReader, outliveReader } from './closed-output.js';
 import { runCli } from './run-cli.js';
 
 // The program behind ./perennial; the one place of the clients that reads the environment.
 
-// A reader that has seen enough (`| head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
-});
+endWithReader(process.stdout, () => process.exit(0));
+outliveReader(process.stderr);
 
 const code = await runCli(process.argv.slice(2), {
   env: process.env,
