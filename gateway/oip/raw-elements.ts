@@ -1,4 +1,5 @@
 import { invalid } from '../http/request-error.js';
+import { firstNotFinite, firstNotFiniteHalf } from '../models/finite.js';
 import type { ElementType, TensorData } from '../models/tensors.js';
 import { emptyData } from '../models/tensors.js';
 import { quote } from './oip-request.js';
@@ -68,14 +69,8 @@ function typed(type: Exclude<ElementType, 'string'>, raw: Uint8Array, count: num
 
 /** Index of the first element that is refused; -1 when there is none. */
 function firstRefused(type: ElementType, data: Exclude<TensorData, string[]>): number {
-  if (type === 'float32' || type === 'float64') {
-    const numbers = data as Float32Array;
-    // NaN and the infinities times zero are NaN, and a sum with NaN stays NaN: one pass without a branch.
-    let sum = 0;
-    for (let i = 0; i < numbers.length; i++) sum += numbers[i]! * 0;
-    return sum === 0 ? -1 : numbers.findIndex((value) => !Number.isFinite(value));
-  }
-  if (type === 'float16') return (data as Uint16Array).findIndex((bits) => (bits & 0x7c00) === 0x7c00);
+  if (type === 'float32' || type === 'float64') return firstNotFinite(data as Float32Array);
+  if (type === 'float16') return firstNotFiniteHalf(data as Uint16Array);
   return type === 'bool' ? (data as Uint8Array).findIndex((value) => value > 1) : -1;
 }
 

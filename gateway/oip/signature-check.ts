@@ -4,7 +4,8 @@ import { invalid } from '../http/request-error.js';
 
 /** The inputs of a request in the order of the signature; unknown and repeated names are refused, missing ones are left undefined. */
 export function orderedInputs(request: InferRequest, positions: ReadonlyMap<string, number>): (RequestInput | undefined)[] {
-  const ordered: (RequestInput | undefined)[] = Array.from({ length: positions.size });
+  const ordered: (RequestInput | undefined)[] = [];
+  for (let i = 0; i < positions.size; i++) ordered.push(undefined);
   for (const input of request.inputs) {
     const position = positions.get(input.name);
     if (position === undefined)
