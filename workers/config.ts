@@ -11,6 +11,8 @@ export type Config = {
   readonly databaseUrl: string;
   /** A folder or `s3://bucket/prefix`. */
   readonly objects: { readonly location: string; readonly endpoint?: string; readonly region?: string };
+  /** Where observed requests go: a folder or `s3://bucket/prefix`. */
+  readonly captures: string;
   readonly bind: string;
   readonly apiPort: number;
   /** Values of the Host header that the API answers beside those of loopback, such as `perennial.example.com`. */
@@ -47,6 +49,8 @@ export type Config = {
   readonly slackWebhook: string | null;
   readonly codeRevision: string;
   readonly otlpEndpoint: string | null;
+  /** Share of the gateway's requests that are traced although their callers bring no trace, 0 to 1. */
+  readonly gatewayTraceRatio: number;
 };
 
 export type GrpcTlsFiles = { readonly certificate: string; readonly key: string; readonly clientAuthority: string | null };
@@ -70,6 +74,7 @@ export function readConfig(env: Environment): Config {
       ...(env['PERENNIAL_S3_ENDPOINT'] === undefined ? {} : { endpoint: env['PERENNIAL_S3_ENDPOINT'] }),
       ...(env['AWS_REGION'] === undefined ? {} : { region: env['AWS_REGION'] }),
     },
+    captures: env['PERENNIAL_CAPTURES'] ?? capturesBeside(env['PERENNIAL_OBJECTS'], home),
     bind: env['PERENNIAL_BIND'] ?? '127.0.0.1',
     apiPort: port(env, 'PERENNIAL_API_PORT', 8500),
     apiHosts: (env['PERENNIAL_API_HOSTS'] ?? '').split(',').filter((host) => host !== ''),
@@ -95,6 +100,7 @@ export function readConfig(env: Environment): Config {
     slackWebhook: env['PERENNIAL_SLACK_WEBHOOK'] ?? null,
     codeRevision: env['PERENNIAL_CODE_REVISION'] ?? 'unknown',
     otlpEndpoint: env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? null,
+    gatewayTraceRatio: share(env, 'PERENNIAL_GATEWAY_TRACE_RATIO', 0),
   };
 }
 
@@ -109,6 +115,11 @@ function readGrpcTls(env: Environment): GrpcTlsFiles | null {
       'gRPC over TLS needs two PEM files: set PERENNIAL_GATEWAY_GRPC_TLS_CERT and PERENNIAL_GATEWAY_GRPC_TLS_KEY, or neither and no PERENNIAL_GATEWAY_GRPC_TLS_CLIENT_CA',
     );
   return { certificate, key, clientAuthority };
+}
+
+/** Where nothing is said, captures go where objects go. */
+function capturesBeside(objects: string | undefined, home: string): string {
+  return objects?.startsWith('s3://') === true ? `${objects.replace(/\/+$/, '')}/captures` : join(home, 'captures');
 }
 
 function need(env: Environment, name: string, what: string): string {
@@ -143,4 +154,13 @@ function size(env: Environment, name: string): number {
   if (!Number.isSafeInteger(bytes) || bytes < 1)
     throw new PerennialError('DataInvalid', `${name}=${value}: expected a size such as 2GiB or 512MiB, or a number of bytes`);
   return bytes;
+}
+
+function share(env: Environment, name: string, fallback: number): number {
+  const value = env[name];
+  if (value === undefined) return fallback;
+  const number = Number(value);
+  if (value === '' || !(number >= 0 && number <= 1))
+    throw new PerennialError('DataInvalid', `${name}=${value}: expected a number from 0 to 1`);
+  return number;
 }

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openCaptureFiles } from '../adapters/captures/open-capture-files.js';
 import { ensureToken } from '../adapters/keys/api-token.js';
 import { gatewayKeySource } from '../adapters/keys/gateway-key-file.js';
+import { ensureRedactionSecret } from '../adapters/keys/redaction-secret.js';
 import { createCaptureStore } from '../adapters/postgres/serving/capture-store.js';
 import { createLatencyStore } from '../adapters/postgres/serving/latency-sketches.js';
 import { createOutcomeStore } from '../adapters/postgres/serving/outcome-store.js';
@@ -14,15 +16,20 @@ import { isLoopback, refuseOpenGateway } from './bind.js';
 import { readGrpcTlsFiles } from './grpc-tls.js';
 import { runProcess, sayReady } from './process.js';
 import { openStores } from './stores.js';
+import { openTracer } from './telemetry.js';
 
 // The online inference server. Without Postgres it starts with its last good state.
 await runProcess('gateway', async (config) => {
   await refuseOpenGateway(config);
   const { database, objects, verifier } = await openStores(config, 'gateway', { mayBeAway: true });
   const trials = createModelTrials({ program: fileURLToPath(new URL('../adapters/onnx/trial-program.js', import.meta.url)) });
+  const traces = openTracer({ service: 'perennial-gateway', otlpEndpoint: config.otlpEndpoint });
   const gateway = createGateway({
+    ...(traces === null ? {} : { tracing: { tracer: traces.tracer, ratio: config.gatewayTraceRatio } }),
     routes: createRouteSource(database.db, config.databaseUrl),
     captures: createCaptureStore(database.db),
+    captureFiles: await openCaptureFiles({ ...config.objects, location: config.captures }),
+    redactionSecret: await ensureRedactionSecret(config.keysFolder),
     latencies: createLatencyStore(database.db),
     outcomes: createOutcomeStore(database.db),
     objects,
@@ -61,6 +68,7 @@ await runProcess('gateway', async (config) => {
       sayReady('gateway', { url: gateway.url, grpc: gateway.grpcAddress });
       await stopping;
       await gateway.stop();
+      await traces?.close().catch(() => undefined);
       await trials.close();
       await database.close();
     },

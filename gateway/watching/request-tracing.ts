@@ -86,6 +86,12 @@ export class RequestTracing {
   }
 }
 
+/** The id of the caller's trace, sampled or not; null without one. */
+export function callerTraceId(headers: Headers): string | null {
+  if (headers['traceparent'] === undefined) return null;
+  return trace.getSpanContext(propagator.extract(ROOT_CONTEXT, headers, getter))?.traceId ?? null;
+}
+
 function attributesOf({ model, version, variant, rows, error }: AttemptTrace): Attributes {
   return {
     'perennial.model': model,

@@ -112,19 +112,17 @@ export class Stage {
   /** Starts a gateway, on the registry in memory unless other stores are given. */
   async start(
     settings: Partial<GatewaySettings> = {},
-    stores: Pick<GatewayDeps, 'routes' | 'captures' | 'outcomes' | 'keys' | 'latencies'> = this.registry,
+    stores: Partial<Omit<GatewayDeps, 'config' | 'log'>> = {},
   ): Promise<Gateway> {
+    const { routes, captures, outcomes } = this.registry;
     const gateway = createGateway({
-      routes: stores.routes,
-      captures: stores.captures,
-      outcomes: stores.outcomes,
+      ...{ routes, captures, outcomes },
       objects: this.objects,
       verifier: this.#verifier,
       trials: this.#trials,
-      ...(stores.keys === undefined ? {} : { keys: stores.keys }),
-      ...(stores.latencies === undefined ? {} : { latencies: stores.latencies }),
       captureFiles: openFileCaptureFiles(join(this.folder, 'captured')),
       redactionSecret: 'the secret of this stage',
+      ...stores,
       config: {
         id: `gateway-${this.#gateways.length}`,
         host: '127.0.0.1',
