@@ -13,8 +13,6 @@ export type Config = {
   readonly objects: { readonly location: string; readonly endpoint?: string; readonly region?: string };
   /** Where observed requests go: a folder or `s3://bucket/prefix`. */
   readonly captures: string;
-  /** Where observed requests go: a folder or `s3://bucket/prefix`. */
-  readonly captures: string;
   /** What redacted captures are hashed with; null: that of this machine, made at the first start. */
   readonly redactionSecret: string | null;
   readonly bind: string;
@@ -79,7 +77,6 @@ export function readConfig(env: Environment): Config {
       ...(env['AWS_REGION'] === undefined ? {} : { region: env['AWS_REGION'] }),
     },
     captures: env['PERENNIAL_CAPTURES'] ?? capturesBeside(env['PERENNIAL_OBJECTS'], home),
-    captures: env['PERENNIAL_CAPTURES'] ?? capturesBeside(env['PERENNIAL_OBJECTS'], home),
     redactionSecret: redactionSecret(env['PERENNIAL_REDACTION_SECRET']),
     bind: env['PERENNIAL_BIND'] ?? '127.0.0.1',
     apiPort: port(env, 'PERENNIAL_API_PORT', 8500),
@@ -121,11 +118,6 @@ function readGrpcTls(env: Environment): GrpcTlsFiles | null {
       'gRPC over TLS needs two PEM files: set PERENNIAL_GATEWAY_GRPC_TLS_CERT and PERENNIAL_GATEWAY_GRPC_TLS_KEY, or neither and no PERENNIAL_GATEWAY_GRPC_TLS_CLIENT_CA',
     );
   return { certificate, key, clientAuthority };
-}
-
-/** Where nothing is said, captures go where objects go. */
-function capturesBeside(objects: string | undefined, home: string): string {
-  return objects?.startsWith('s3://') === true ? `${objects.replace(/\/+$/, '')}/captures` : join(home, 'captures');
 }
 
 function redactionSecret(secret: string | undefined): string | null {

@@ -30,8 +30,6 @@ await runProcess('gateway', async (config) => {
     captures: createCaptureStore(database.db),
     captureFiles: await openCaptureFiles({ ...config.objects, location: config.captures }),
     redactionSecret: config.redactionSecret ?? (await ensureRedactionSecret(join(config.home, 'gateway'))),
-    captureFiles: await openCaptureFiles({ ...config.objects, location: config.captures }),
-    redactionSecret: await ensureRedactionSecret(config.keysFolder),
     latencies: createLatencyStore(database.db),
     outcomes: createOutcomeStore(database.db),
     objects,
