@@ -21,8 +21,6 @@ export type ModelTrial = {
   readonly inputs: readonly TrialValue[];
   readonly outputs: readonly TrialValue[];
   readonly loadMs: number;
-  /** What the loaded model takes of memory before its first run. */
-  readonly bytes: number;
   /**
    * Runs the model `times` times. `ArtifactRejected` when it crashes, takes too long or too much memory; with
    * `refusedBy: 'model'` among its details when the model only refuses these values.

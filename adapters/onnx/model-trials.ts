@@ -114,7 +114,7 @@ async function load(
     await rm(folder, { recursive: true, force: true });
   }
   if (loaded.kind !== 'loaded') throw new Error(`the trial process answered ${loaded.kind} to a load`);
-  const { inputs, outputs, ms, bytes } = loaded;
+  const { inputs, outputs, ms } = loaded;
   let left = false;
   const leaveOnce = (): void => {
     if (!left) done();
@@ -124,7 +124,6 @@ async function load(
     inputs,
     outputs,
     loadMs: ms,
-    bytes,
     async run(feeds, times) {
       const doing = times === 1 ? 'its first run' : `its first ${times} runs`;
       const ran = await call({ kind: 'run', feeds, times }, doing).catch((error: unknown) => {

@@ -15,7 +15,6 @@ export type TrialAnswer =
       readonly inputs: readonly TrialValue[];
       readonly outputs: readonly TrialValue[];
       readonly ms: number;
-      readonly bytes: number;
     }
   | {
       readonly kind: 'ran';

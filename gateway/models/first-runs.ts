@@ -68,14 +68,14 @@ async function measure(of: { plan: ServingPlan; trial: ModelTrial; example: unkn
   }
   if (example !== null) await onZeros(trial, zeros);
   const runMs = quiet(runsMs);
-  if (!plan.batchable) return { loadMs: trial.loadMs, runMs, rowMs: 0, bytes: Math.max(trial.bytes, ran.bytes), peakBytes: ran.peakBytes };
+  if (!plan.batchable) return { loadMs: trial.loadMs, runMs, rowMs: 0, bytes: ran.bytes, peakBytes: ran.peakBytes };
   const many = rows * batchedRequests;
   const batches = await run(repeated(feeds, batchedRequests), runMs > of.quickMs ? 1 : measuredBatches, many);
   return {
     loadMs: trial.loadMs,
     runMs,
     rowMs: Math.max(0, (quiet(batches.runsMs) - runMs) / (many - rows)),
-    bytes: Math.max(trial.bytes, ran.bytes, batches.bytes),
+    bytes: Math.max(ran.bytes, batches.bytes),
     peakBytes: Math.max(ran.peakBytes, batches.peakBytes),
   };
 }

@@ -123,6 +123,11 @@ export class HostedVersion {
     return this.#inFlight;
   }
 
+  /** Whether requests wait for it to be loaded, or are about to enter. */
+  get isAwaited(): boolean {
+    return this.#waitingForLoad > 0;
+  }
+
   get state(): VersionState {
     if (this.#unloading !== null) return 'unloading';
     if (this.#open) return 'ready';
@@ -203,7 +208,11 @@ export class HostedVersion {
       throw new RequestError('notReady', `${name} failed to load: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
       clearTimeout(timer);
-      this.#waitingForLoad--;
+      // Not before those who waited had their turn to enter.
+      setImmediate(() => {
+        this.#waitingForLoad--;
+        this.#deps.memory.changed();
+      });
     }
   }
 
@@ -263,6 +272,7 @@ export class HostedVersion {
       waiting: () => this.batcher.pending,
     });
     this.#open = !this.#retired;
+    this.#deps.memory.changed();
     return true;
   }
 

@@ -33,9 +33,12 @@ export class ModelMemory {
   readonly #deps: MemoryDeps;
   readonly #residents = new Map<HostedVersion, Resident>();
   #usedBytes = 0;
+  #tellNext: () => void = () => undefined;
+  #next = Promise.resolve();
 
   constructor(deps: MemoryDeps) {
     this.#deps = deps;
+    this.changed();
   }
 
   get usedBytes(): number {
@@ -55,12 +58,13 @@ export class ModelMemory {
     const { bytes } = version.placed;
     while (!this.#residents.has(version) && this.#usedBytes + bytes > this.#deps.budgetBytes) {
       const victim = this.#leastUsed(version, wish);
-      if (victim === undefined) {
-        if (wish.mayExceed) break;
-        return false;
-      }
-      this.#deps.onUnload(victim, 'evicted');
-      await victim.unload({ held: false });
+      if (victim !== undefined) {
+        this.#deps.onUnload(victim, 'evicted');
+        await victim.unload({ held: false });
+      } else if (wish.mayExceed) break;
+      // What is loaded or released right now, or about to answer those who waited for it, can go next.
+      else if (wish.mayEvict === 'any' && this.#residents.size > 0) await this.#next;
+      else return false;
     }
     if (!this.#residents.has(version)) {
       this.#usedBytes += bytes;
@@ -72,6 +76,13 @@ export class ModelMemory {
   /** Gives back what a version took. */
   give(version: HostedVersion): void {
     if (this.#residents.delete(version)) this.#usedBytes -= version.placed.bytes;
+    this.changed();
+  }
+
+  /** To be called when a version was loaded, released, or has let in those who waited for it. */
+  changed(): void {
+    this.#tellNext();
+    this.#next = new Promise((resolve) => (this.#tellNext = resolve));
   }
 
   /** To be called now and then: sees what was asked for since the last time, and releases what idled too long. */
@@ -97,7 +108,7 @@ export class ModelMemory {
     if (mayEvict === 'nothing') return undefined;
     this.#look();
     const able = [...this.#residents.keys()]
-      .filter((version) => version !== for_ && version.resident)
+      .filter((version) => version !== for_ && version.resident && !version.isAwaited)
       .map((version) => ({ version, rank: order.indexOf(this.standingOf(version)), usedMs: this.#residents.get(version)!.usedMs }))
       .filter(({ rank }) => mayEvict === 'any' || rank < order.indexOf('idle'));
     // What answers right now would have to be waited for.
