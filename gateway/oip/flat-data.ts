@@ -9,6 +9,7 @@ import { sizeOf } from '../models/tensors.js';
  */
 export function flatData(input: RequestInput): readonly unknown[] {
   const { data, shape } = input;
+  if (data instanceof Float64Array) return data as ArrayLike<unknown> as readonly unknown[];
   if (!Array.isArray(data)) {
     if (shape.length === 0) return [data];
     throw invalid(`input ${quote(input.name)}: data is ${kindOf(data)}: a list is expected`);

@@ -3,6 +3,7 @@ import { invalid } from '../http/request-error.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
 import type { InferRequest } from './oip-request.js';
 import { readInferRequest } from './oip-request.js';
+import { readQuickly } from './quick-request.js';
 import { rawRequest } from './raw-request.js';
 
 /** An inference body as it was received. `headLength` is the header `Inference-Header-Content-Length`. */
@@ -19,6 +20,8 @@ export type ReadBody =
  */
 export function readInferBody({ body, headLength }: InferBody, maxJsonDepth: number): ReadBody {
   if (headLength === undefined) {
+    const quick = readQuickly(body);
+    if (quick !== null) return { kind: 'request', request: quick };
     const text = textOf(body);
     return { kind: 'request', request: readInferRequest(parseJsonText(text, maxJsonDepth), { text }) };
   }

@@ -6,7 +6,7 @@ export type RequestInput = {
   readonly name: string;
   readonly datatype: string;
   readonly shape: readonly number[];
-  /** Elements as JSON values, flat or nested; undefined when they came as bytes. */
+  /** Elements as JSON values, flat or nested, or as numbers that agree with the shape; undefined when they came as bytes. */
   readonly data: unknown;
   /** Elements as bytes: little-endian, BOOL one byte, BYTES a 32-bit length before each element. */
   readonly raw?: Uint8Array;

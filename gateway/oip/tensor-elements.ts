@@ -34,6 +34,7 @@ export function tensorData(request: InferRequest, input: RequestInput, type: Ele
     if (fillFloats(numbers, input)) return numbers;
   }
   if (type === 'float16') throw invalid(`input ${quote(name)} is FP16, which has no JSON form: send it as binary data`);
+  if (type === 'float64' && input.data instanceof Float64Array) return input.data;
   const values = flatData(input);
   if ((type === 'int64' || type === 'uint64') && values.some(isRounded) && request.source !== undefined) {
     const data = exactData(request.source, request.inputs.indexOf(input));
@@ -85,6 +86,7 @@ function isRounded(value: unknown): boolean {
 
 /** Elements that the data of an input may have at most: of a flat list its length, of nested ones what the shape says, bounded. */
 function countOf({ data, shape }: RequestInput): number {
+  if (data instanceof Float64Array) return data.length;
   if (!Array.isArray(data)) return 0;
   const size = sizeOf(shape);
   if (!Array.isArray(data[0])) return Math.min(size, data.length);
@@ -96,6 +98,7 @@ function countOf({ data, shape }: RequestInput): number {
  * or no finite number: what it is, the general way tells.
  */
 function fillFloats(into: Float32Array, { data, shape }: RequestInput): boolean {
+  if (data instanceof Float64Array) return fillRow(into, data, 0);
   if (!Array.isArray(data) || into.length === 0 || into.length !== sizeOf(shape)) return false;
   if (!Array.isArray(data[0])) return data.length === into.length && fillRow(into, data, 0);
   for (let row = 0; row < data.length; row++) {
@@ -105,7 +108,7 @@ function fillFloats(into: Float32Array, { data, shape }: RequestInput): boolean 
   return true;
 }
 
-function fillRow(into: Float32Array, values: readonly unknown[], at: number): boolean {
+function fillRow(into: Float32Array, values: ArrayLike<unknown>, at: number): boolean {
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     if (typeof value !== 'number' || !(value >= -largestFloat32 && value <= largestFloat32)) return false;
