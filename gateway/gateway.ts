@@ -56,6 +56,7 @@ import { invocationError } from './sagemaker/sagemaker-errors.js';
 import { Sessions } from './sagemaker/sessions.js';
 import { generate, stream } from './streams/stream-endpoint.js';
 import { Shadow } from './prediction/shadow.js';
+import { openApiText } from './openapi/document.js';
 import { v1Predict } from './v1/predict-endpoint.js';
 
 export type GatewayDeps = {
@@ -211,6 +212,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
           { predictor, maxJsonDepth },
           { ...endpoint, headers, body: await body(), arrivedMs, cancel: new CallerGone(request.socket) },
         );
+      case 'openapi':
+        return { status: 200, contentType: 'application/json', body: openApiText() };
       case 'metrics':
         return { status: 200, contentType: metrics.contentType, body: await metrics.text() };
     }

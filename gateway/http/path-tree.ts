@@ -34,7 +34,8 @@ export function findPath(tree: PathNode, path: string): Found | null {
   let at: PathNode | undefined = tree;
   for (let i = 1; i < parts.length; i++) {
     const part = parts[i]!;
-    const literal: PathNode | undefined = at.literals.get(part);
+    // A verb only stands behind a name.
+    const literal: PathNode | undefined = part.startsWith(':') ? undefined : at.literals.get(part);
     if (literal !== undefined) {
       at = literal;
       continue;

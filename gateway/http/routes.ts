@@ -61,6 +61,7 @@ export const routes: readonly Route[] = [
   { method: 'GET', path: '/v1/models', kind: 'v1Models', access: 'predict' },
   ...ofModel('/v1/models/{model}', { method: 'GET', action: '', kind: 'v1Status', access: 'predict' }),
   ...ofModel('/v1/models/{model}', { method: 'POST', action: ':predict', kind: 'v1Predict', access: 'predict' }),
+  { method: 'GET', path: '/openapi.json', kind: 'openapi', access: 'open' },
   { method: 'GET', path: '/metrics', kind: 'metrics', access: 'predict' },
 ];
 
