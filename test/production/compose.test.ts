@@ -187,6 +187,7 @@ describe('the file', () => {
       expect(status).toBe(0);
     }
     expect(parse(compose.configs['temporal-dynamic-config']?.content ?? '')).toHaveProperty(['history.timerProcessorMaxTimeShift']);
+    expect(parse(compose.configs['temporal-dynamic-config']?.content ?? '')).toHaveProperty(['system.enableActivityEagerExecution']);
   });
 
   test('registers the search attributes that the workflows use', () => {
