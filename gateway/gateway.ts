@@ -5,6 +5,7 @@ import type {
   CaptureFiles,
   CaptureStore,
   GatewayKeySource,
+  NamedObjects,
   ObjectStore,
   OutcomeStore,
   PackageVerifier,
@@ -40,7 +41,10 @@ import type { Log, LogLine } from './log.js';
 import { reasonOf } from './log.js';
 import { modelList, modelMetadata, modelReadiness, modelRoute, readiness, serverMetadata } from './oip/metadata.js';
 import { LatencyRecorder, slotBudget } from './watching/latency-recorder.js';
+import { AccessLog } from './watching/access-log.js';
 import { GatewayMetrics } from './watching/metrics.js';
+import { RequestTracing, type TracingOptions } from './watching/request-tracing.js';
+import { RequestWatch } from './watching/request-watch.js';
 import { OutcomeCache } from './prediction/outcome-cache.js';
 import { Predictor } from './prediction/predictor.js';
 import { RegistryLink } from './routing/registry-link.js';
@@ -50,6 +54,11 @@ import { RequestError } from './http/request-error.js';
 import { readBody } from './http/request-body.js';
 import { RouteFollower } from './routing/route-follower.js';
 import { RoutingTable } from './routing/routing-table.js';
+import { answerJobs } from './jobs/job-endpoint.js';
+import { jobFigures } from './jobs/job-figures.js';
+import { JobFolder } from './jobs/job-folder.js';
+import { JobQueue } from './jobs/job-queue.js';
+import { invokeAsync } from './sagemaker/async-invocation.js';
 import { invokeWithResponseStream } from './sagemaker/response-stream.js';
 import { invoke } from './sagemaker/sagemaker-endpoint.js';
 import { invocationError } from './sagemaker/sagemaker-errors.js';
@@ -73,9 +82,13 @@ export type GatewayDeps = {
   readonly verifier: PackageVerifier;
   /** Where models are opened for the first time. */
   readonly trials: ModelTrials;
+  /** Where inputs and results of asynchronous invocations are; left out, there are none. */
+  readonly named?: NamedObjects;
   /** The keys that callers show; left out for none beside the token. */
   readonly keys?: GatewayKeySource;
   readonly config: GatewaySettings;
+  /** Makes spans of requests; left out, none is traced. */
+  readonly tracing?: TracingOptions;
   /** Takes the gateway's log lines; by default they go nowhere. */
   readonly log?: Log;
 };
@@ -90,6 +103,9 @@ export type Gateway = {
   /** `host:port` of gRPC; empty before `start`, and where there is none. */
   readonly grpcAddress: string;
 };
+
+/** When a request arrived, and who makes its predictions. */
+type Answering = { readonly arrivedMs: number; readonly predictor: Predictor };
 
 /** The online inference server of this platform. One a process. */
 export function createGateway(deps: GatewayDeps): Gateway {
@@ -118,7 +134,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const caches = new ResponseCaches(config);
   metrics.sample(...caches.figures(() => tables.models.flatMap((model) => [...tables.need(model).versions.values()])));
   const shadow = new Shadow({ outcomes, captures, bodies: requests, redactors, config });
-  const predictor = new Predictor({ tables, outcomes, captures, bodies: requests, redactors, caches, shadow, config });
+  const tracing = deps.tracing === undefined ? null : new RequestTracing(deps.tracing);
+  const watch = new RequestWatch({ metrics, tracing, accessLog: new AccessLog(log, config.slowRequestMs) });
+  const plainPredictor = new Predictor({ tables, outcomes, captures, bodies: requests, redactors, caches, shadow, config });
   const repository: ModelRepository = new ModelRepository({
     ...{ routes: deps.routes, objects: deps.objects, verifier: deps.verifier, trials: deps.trials },
     ...{ tables, metrics, config, log },
@@ -139,13 +157,19 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const bodies = { maxBytes: config.maxBodyBytes, room: new BodyRoom(config.maxBodiesBytes) };
   let unfollowKeys: (() => void) | undefined;
   const { maxJsonDepth, maxBodyBytes } = config;
-  const invocations = { predictor, tables, sessions: new Sessions(config.sessionTtlMs), maxJsonDepth };
-  const streams = { predictor, tables, maxJsonDepth, maxBodyBytes };
+  const invocations = { tables, sessions: new Sessions(config.sessionTtlMs), maxJsonDepth };
+  const streams = { tables, maxJsonDepth, maxBodyBytes };
+  const named = deps.named ?? null;
+  const queue = new JobQueue({
+    ...{ predictor: plainPredictor, tables, objects: deps.objects, named, config, log },
+    folder: new JobFolder(join(config.folder, 'jobs')),
+  });
+  metrics.sample(...jobFigures(queue));
   let url = '';
   let grpcAddress = '';
   let draining = false;
 
-  const answer = async (endpoint: Endpoint, request: IncomingMessage, arrivedMs: number): Promise<Reply> => {
+  const answer = async (endpoint: Endpoint, request: IncomingMessage, { arrivedMs, predictor }: Answering): Promise<Reply> => {
     const body = (): Promise<Buffer> => readBody(request, bodies);
     const { headers } = request;
     switch (endpoint.kind) {
@@ -155,20 +179,33 @@ export function createGateway(deps: GatewayDeps): Gateway {
           { ...endpoint, headers, body: await body(), arrivedMs, cancel: new CallerGone(request.socket) },
         );
       case 'invocations':
-        return invoke(invocations, { ...endpoint, headers, body: await body(), arrivedMs, cancel: new CallerGone(request.socket) });
+        return invoke(
+          { ...invocations, predictor },
+          { ...endpoint, headers, body: await body(), arrivedMs, cancel: new CallerGone(request.socket) },
+        );
       case 'invocationsStream':
-        return invokeWithResponseStream(invocations, {
-          ...endpoint,
-          headers,
-          body: await body(),
-          arrivedMs,
-          cancel: new CallerGone(request.socket),
-        });
+        return invokeWithResponseStream(
+          { ...invocations, predictor },
+          {
+            ...endpoint,
+            headers,
+            body: await body(),
+            arrivedMs,
+            cancel: new CallerGone(request.socket),
+          },
+        );
+      case 'invocationsAsync':
+        return invokeAsync({ ...invocations, queue, named }, { ...endpoint, headers, body: await body() });
+      case 'submitJob':
+      case 'job':
+      case 'jobResult':
+      case 'deleteJob':
+        return answerJobs({ queue, tables, maxJsonDepth }, endpoint, { headers, body });
       case 'generate':
-        return generate(streams, { ...endpoint, request, body, arrivedMs });
+        return generate({ ...streams, predictor }, { ...endpoint, request, body, arrivedMs });
       case 'inferStream':
       case 'generateStream':
-        return stream(streams, { ...endpoint, request, body, arrivedMs });
+        return stream({ ...streams, predictor }, { ...endpoint, request, body, arrivedMs });
       case 'labels': {
         const received = await body();
         const table = tables.need(endpoint.model);
@@ -237,43 +274,56 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const handle = async (request: IncomingMessage): Promise<Reply> => {
     const arrivedMs = performance.now();
     const path = request.url ?? '/';
-    let asked = 'none';
+    const trace = watch.begin(request.headers, arrivedMs);
+    const predictor = trace === null ? plainPredictor : plainPredictor.traced(trace);
+    let asked: Endpoint | null = null;
     try {
       const endpoint = readEndpoint(request.method ?? 'GET', path);
-      asked = endpoint.kind;
+      asked = endpoint;
       const checked = checkCaller(callers, endpoint, request.headers);
       // Awaited only where there is something to wait for: a key that was seen before is not.
       if (checked instanceof Promise) await checked;
-      let reply = await answer(endpoint, request, arrivedMs);
+      let reply = await answer(endpoint, request, { arrivedMs, predictor });
       const accepted = request.headers['accept-encoding'];
       // Most answers are too small to pack, and never see the waiting for it.
       if (accepted !== undefined && reply.body.length >= config.packFromBytes) reply = await packReply(reply, accepted);
       if (logging.isVerbose) log(requestLine(request, reply.status, arrivedMs));
-      metrics.requests.count('http', asked, reply.status);
+      watch.answered({ request, endpoint, status: reply.status, arrivedMs, trace });
       return reply;
     } catch (error) {
       // What was not read of the body is thrown away, so that the connection can carry the next request.
       if (!request.complete) request.resume();
       const told = tell(error, path);
       const reply = path.startsWith('/endpoints/') ? invocationError(told) : errorReply(told);
-      metrics.requests.count('http', asked, reply.status);
+      watch.answered({ request, endpoint: asked, status: reply.status, arrivedMs, trace });
       return reply;
     } finally {
       bodies.room.release(request);
     }
   };
   const server = httpServer(config, handle);
+  metrics.sample(
+    { name: 'gateway_connections', kind: 'gauge', help: 'Open HTTP connections', read: () => server.connections },
+    { name: 'gateway_body_bytes', kind: 'gauge', help: 'Memory held by request bodies over 64 KiB', read: () => bodies.room.bytes },
+    {
+      name: 'gateway_access_denied_total',
+      kind: 'counter',
+      help: 'Calls refused for want of a key, a role or a rate',
+      read: () => access.denied,
+    },
+  );
   const grpc =
     config.grpcPort === null
       ? null
       : grpcServer({
           config,
-          predictor,
+          predictor: plainPredictor,
+          watch,
           admit: (call) => (access.open ? null : access.check(call)),
           async ask(call) {
             const endpoint = readEndpoint(call.method, call.path);
             await checkCaller(callers, endpoint, call.headers);
-            const { body } = await answer(endpoint, innerRequest(call), performance.now());
+            const { body } = await answer(endpoint, innerRequest(call), { arrivedMs: performance.now(), predictor: plainPredictor });
             return body.length === 0 ? null : (JSON.parse(String(body)) as unknown);
           },
           tell,
@@ -306,11 +356,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
       latencies?.start();
       await link.open(config.publicUrl ?? url);
       grpc?.look();
+      await queue.open();
       log({ level: 'info', event: 'listening', url, grpcAddress, models: tables.models });
     },
     async stop() {
       draining = true;
       unfollowKeys?.();
+      await queue.close();
       await link.close();
       await Promise.all([server.close(config.drainLimitMs), grpc?.close(config.drainLimitMs)]);
       await shadow.drain(config.shadowLimitMs);

@@ -78,6 +78,7 @@ class InferStream {
   /** Never rejects: what is wrong with a request is its answer. */
   async #answer(message: Buffer): Promise<Answered> {
     const context: CallContext = {
+      rpc: 'ModelStreamInfer',
       metadata: this.#call.metadata,
       message,
       arrivedMs: performance.now(),

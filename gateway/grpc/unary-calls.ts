@@ -27,6 +27,7 @@ export function modelInfer(deps: InferenceDeps, outcome: Outcome): BytesCall {
   return (call, respond) => {
     const { metadata } = call;
     answer(call, {
+      rpc: 'ModelInfer',
       metadata,
       message: call.request,
       arrivedMs: performance.now(),

@@ -19,9 +19,10 @@ export type TraceEnd = {
   readonly error: string | null;
 };
 
-type Headers = Readonly<Record<string, string | string[] | undefined>>;
+/** Headers of HTTP, or metadata of gRPC. */
+export type TraceHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
-const getter: TextMapGetter<Headers> = { keys: (headers) => Object.keys(headers), get: (headers, key) => headers[key] };
+const getter: TextMapGetter<TraceHeaders> = { keys: (headers) => Object.keys(headers), get: (headers, key) => headers[key] };
 const propagator = new W3CTraceContextPropagator();
 
 /**
@@ -38,7 +39,7 @@ export class RequestTracing {
   }
 
   /** The trace of a request that arrived at `arrivedMs`, by `performance.now()`; null when it is not traced. */
-  begin(headers: Headers, arrivedMs: number): RequestTrace | null {
+  begin(headers: TraceHeaders, arrivedMs: number): RequestTrace | null {
     const parent = this.#parentOf(headers);
     if (parent === null) return null;
     const offsetMs = Date.now() - performance.now();
@@ -57,7 +58,7 @@ export class RequestTracing {
   }
 
   /** The context to be a child of; null when the request is not traced. */
-  #parentOf(headers: Headers): Context | null {
+  #parentOf(headers: TraceHeaders): Context | null {
     if (headers['traceparent'] !== undefined) {
       const context = propagator.extract(ROOT_CONTEXT, headers, getter);
       const caller = trace.getSpanContext(context);
@@ -87,7 +88,7 @@ export class RequestTracing {
 }
 
 /** The id of the caller's trace, sampled or not; null without one. */
-export function callerTraceId(headers: Headers): string | null {
+export function callerTraceId(headers: TraceHeaders): string | null {
   if (headers['traceparent'] === undefined) return null;
   return trace.getSpanContext(propagator.extract(ROOT_CONTEXT, headers, getter))?.traceId ?? null;
 }

@@ -4,7 +4,7 @@ import type { AccessLog } from './access-log.js';
 import { httpTraceEnd } from './http-trace.js';
 import type { GatewayMetrics } from './metrics.js';
 import type { RequestTrace } from './request-trace.js';
-import { callerTraceId, type RequestTracing } from './request-tracing.js';
+import { callerTraceId, type RequestTracing, type TraceEnd, type TraceHeaders } from './request-tracing.js';
 
 type Watchers = { readonly metrics: GatewayMetrics; readonly tracing: RequestTracing | null; readonly accessLog: AccessLog };
 
@@ -17,12 +17,40 @@ export type AnsweredHttp = {
   readonly trace: RequestTrace | null;
 };
 
-/** What is told of each HTTP request at its end: the count by status, the trace, the line of the log. */
+export type AnsweredCall = {
+  readonly rpc: string;
+  /** Name of the gRPC status. */
+  readonly code: string;
+  /** Whether the server was at fault. */
+  readonly failed: boolean;
+  readonly end: () => TraceEnd;
+  readonly headers: TraceHeaders;
+  readonly arrivedMs: number;
+  readonly trace: RequestTrace | null;
+};
+
+/** What is told of each request at its end: the count by status, the trace, the line of the log. */
 export class RequestWatch {
   readonly #watchers: Watchers;
 
   constructor(watchers: Watchers) {
     this.#watchers = watchers;
+  }
+
+  /** The trace of a request that begins; null when it is not traced. */
+  begin(headers: TraceHeaders, arrivedMs: number): RequestTrace | null {
+    const { tracing } = this.#watchers;
+    return tracing === null ? null : tracing.begin(headers, arrivedMs);
+  }
+
+  /** A gRPC request was answered; its call is counted by the server. */
+  called({ rpc, code, failed, end, headers, arrivedMs, trace }: AnsweredCall): void {
+    const { tracing, accessLog } = this.#watchers;
+    if (trace !== null) tracing?.end(trace, end());
+    const ms = performance.now() - arrivedMs;
+    if (!accessLog.wants(ms, failed)) return;
+    const traceId = trace === null ? callerTraceId(headers) : trace.traceId;
+    accessLog.write({ protocol: 'grpc', method: 'POST', path: rpc, status: code, ms, traceId });
   }
 
   answered({ request, endpoint, status, arrivedMs, trace }: AnsweredHttp): void {

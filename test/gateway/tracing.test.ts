@@ -3,6 +3,7 @@ import type { Route } from '../../activities/ports.js';
 import type { LogLine } from '../../gateway/log.js';
 import { AccessLog } from '../../gateway/watching/access-log.js';
 import { openTracer, type OpenTracer } from '../../workers/telemetry.js';
+import { GrpcClient, rawPairs, refusal } from './support/grpc-client.js';
 import { ask, pairs, post } from './support/requests.js';
 import { openStage, type Stage } from './support/stage.js';
 import { TraceCollector } from './support/trace-collector.js';
@@ -134,6 +135,38 @@ describe('traces', () => {
     expect(requests.map(({ name }) => name)).toEqual(['POST /v2/models/{model}/versions/{version}/infer', 'POST']);
     expect(requests[1]!.attributes).toMatchObject({ 'http.response.status_code': 404, 'url.path': '/made/up' });
     expect(requests[1]!.isError).toBe(false);
+  });
+
+  it('are joined over gRPC too, by the metadata of the call', async () => {
+    stage.registry.setRoute({ model: 'demand', variants: [{ version: '1.0.0', weight: 1 }] });
+    const tracing = { tracer: traces.tracer, ratio: 0 };
+    const gateway = await stage.start({ grpcPort: 0 }, { ...storesOf(stage), tracing });
+    const client = new GrpcClient(gateway.grpcAddress);
+    await client.call('ModelInfer', rawPairs([[1, 2]]), { metadata: { traceparent: sampled } });
+    expect(
+      (await refusal(client.call('ModelInfer', rawPairs([[1, 2]], { model_name: 'none' }), { metadata: { traceparent: sampled } }))).status,
+    ).toBe('NOT_FOUND');
+    await client.call('ModelInfer', rawPairs([[1, 2]]));
+    await traces.close();
+    const calls = collector.spans.filter(({ parentSpanId }) => parentSpanId === parentId);
+    expect(calls).toMatchObject([
+      {
+        name: 'inference.GRPCInferenceService/ModelInfer',
+        kind: serverKind,
+        traceId,
+        attributes: {
+          'rpc.system': 'grpc',
+          'rpc.service': 'inference.GRPCInferenceService',
+          'rpc.method': 'ModelInfer',
+          'rpc.grpc.status_code': 0,
+        },
+      },
+      { attributes: { 'rpc.grpc.status_code': 5 }, isError: false },
+    ]);
+    const [prediction] = collector.childrenOf(calls[0]!);
+    expect(collector.childrenOf(prediction!).map(({ name }) => name)).toEqual(['features', 'queue', 'run']);
+    expect(collector.childrenOf(calls[1]!)).toEqual([]);
+    expect(collector.spans).toHaveLength(6);
   });
 
   it('are found from the log: a request that failed or was slow has a line with its trace, others have none', async () => {
