@@ -39,6 +39,7 @@ export class AccessControl {
   readonly #adminDigests: readonly Buffer[];
   #remembered = new Map<string, Credential>();
   #closed: boolean;
+  #denied = 0;
 
   constructor({ token, localToken, tokens }: AccessSettings) {
     this.#tokens = tokens === null ? null : new TokenVerifier(tokens);
@@ -49,6 +50,11 @@ export class AccessControl {
   /** Whether everybody may call: without any key, token or issuer. */
   get open(): boolean {
     return !this.#closed;
+  }
+
+  /** Calls that were refused so far: by their key, their role, their model or their rate. */
+  get denied(): number {
+    return this.#denied;
   }
 
   /** The keys from now on. Once there was one the gateway stays closed, whatever becomes of the keys. */
@@ -64,6 +70,20 @@ export class AccessControl {
    */
   check(call: AccessCall): Caller | Promise<Caller> {
     if (!this.#closed) return anonymous;
+    try {
+      const caller = this.#check(call);
+      return caller instanceof Promise ? caller.catch((error: unknown) => this.#deny(error)) : caller;
+    } catch (error) {
+      return this.#deny(error);
+    }
+  }
+
+  #deny(error: unknown): never {
+    this.#denied++;
+    throw error;
+  }
+
+  #check(call: AccessCall): Caller | Promise<Caller> {
     const shown = call.apiKey === undefined ? call.authorization : `Bearer ${call.apiKey}`;
     if (shown === undefined)
       throw new RequestError('unauthenticated', 'this gateway wants a key: send the header "Authorization: Bearer <key>"');

@@ -10,6 +10,8 @@ import type { Sending } from './streamed-reply.js';
 import { refuseOldVersion, refuseUnreadable } from './unreadable-request.js';
 
 export type HttpServer = {
+  /** Connections that are open now. */
+  readonly connections: number;
   /** Listens; answers the address. `Conflict` when the port is taken. */
   listen(): Promise<string>;
   /**
@@ -47,8 +49,16 @@ export function httpServer(config: GatewayConfig, handle: (request: IncomingMess
     },
   );
   server.maxConnections = config.maxConnections;
+  let connections = 0;
+  server.on('connection', (socket) => {
+    connections++;
+    socket.once('close', () => connections--);
+  });
   server.on('clientError', refuseUnreadable);
   return {
+    get connections() {
+      return connections;
+    },
     listen: () => listen(server, config),
     async close(limitMs) {
       draining = true;
