@@ -10,6 +10,8 @@ const codeOf: Record<RequestErrorKind, status> = {
   forbidden: status.PERMISSION_DENIED,
   notFound: status.NOT_FOUND,
   methodNotAllowed: status.UNIMPLEMENTED,
+  conflict: status.ALREADY_EXISTS,
+  noRoom: status.RESOURCE_EXHAUSTED,
   unsupported: status.UNIMPLEMENTED,
   notImplemented: status.UNIMPLEMENTED,
   notReady: status.UNAVAILABLE,

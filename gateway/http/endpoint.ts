@@ -19,7 +19,9 @@ export type Endpoint =
   | { readonly kind: 'v1Predict'; readonly model: string; readonly version: string | null }
   | { readonly kind: 'labels' | 'route'; readonly model: string }
   | { readonly kind: 'inferStream' | 'generateStream' | 'generate'; readonly model: string; readonly version: string | null }
-  | { readonly kind: 'invocations' | 'invocationsStream'; readonly model: string };
+  | { readonly kind: 'submitJob'; readonly model: string; readonly version: string | null }
+  | { readonly kind: 'job' | 'jobResult' | 'deleteJob'; readonly job: string }
+  | { readonly kind: 'invocations' | 'invocationsStream' | 'invocationsAsync'; readonly model: string };
 
 const allowedName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const tree = pathTree(routes);

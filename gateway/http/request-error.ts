@@ -8,6 +8,8 @@ export type RequestErrorKind =
   | 'forbidden'
   | 'notFound'
   | 'methodNotAllowed'
+  | 'conflict'
+  | 'noRoom'
   | 'unsupported'
   | 'notImplemented'
   | 'notReady'
@@ -26,6 +28,8 @@ const statusOf: Record<RequestErrorKind, number> = {
   forbidden: 403,
   notFound: 404,
   methodNotAllowed: 405,
+  conflict: 409,
+  noRoom: 507,
   unsupported: 415,
   notImplemented: 501,
   notReady: 503,

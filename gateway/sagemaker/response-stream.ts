@@ -34,7 +34,7 @@ export async function invokeWithResponseStream(deps: InvocationDeps, call: Invoc
   const left = new AbortController();
   const prediction = { ...predictionOf(opened, call.arrivedMs), cancel: left.signal };
   const { plan } = chooseVersion(deps.tables.need(target.model), prediction);
-  const answers = await answerEach(deps.predictor, prediction, eachRow(withId(body.read(plan), invocation)));
+  const answers = await answerEach(deps.predictor, prediction, eachRow(withId(body.read(plan), invocation), plan));
   if (answers === null) throw invalid('the request has no rows: at least one is expected');
   return {
     status: 200,

@@ -34,7 +34,7 @@ export function fromCsv(text: string, plan: ServingPlan): InferRequest {
     if (shape.length > 1) throw invalid(`input ${name} takes more than one value a row: send JSON instead of CSV`);
   }
   const lines = text.split(/\r?\n/).filter((line) => line !== '');
-  if (lines[0] !== undefined && readLine(lines[0], 0).join(',') === plan.inputs.map(({ name }) => name).join(',')) lines.shift();
+  if (lines[0] !== undefined && isCsvHeader(lines[0], plan)) lines.shift();
   if (lines.length === 0) throw invalid(`the CSV body has no rows: ${namesOf(plan)} are expected on each`);
   const columns: unknown[][] = plan.inputs.map(() => []);
   lines.forEach((line, row) => {
@@ -44,6 +44,11 @@ export function fromCsv(text: string, plan: ServingPlan): InferRequest {
     cells.forEach((cell, i) => columns[i]!.push(readCell(cell, { row, input: plan.inputs[i]! })));
   });
   return requestOf(plan, columns);
+}
+
+/** Whether a line of CSV holds the names of the fields. */
+export function isCsvHeader(line: string, plan: ServingPlan): boolean {
+  return readLine(line, 0).join(',') === plan.inputs.map(({ name }) => name).join(',');
 }
 
 function readLine(line: string, row: number): string[] {

@@ -35,6 +35,8 @@ export function runtimeError(error: RequestError): RuntimeError {
       return of(429, 'ThrottlingException');
     case 'invalidRequest':
     case 'notFound':
+    case 'conflict':
+    case 'noRoom':
     case 'unsupported':
     case 'notImplemented':
       return of(400, 'ValidationError');

@@ -2,6 +2,7 @@ import type { RequestError } from '../http/request-error.js';
 import { requestErrorOf } from '../http/reply.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import type { PredictionAnswer, PredictionCall, Predictor } from '../prediction/predictor.js';
+import type { ServingPlan } from '../plans/serving-plan.js';
 import { inOrder } from './in-order.js';
 import { rowsOf, someRows } from './request-rows.js';
 
@@ -15,8 +16,12 @@ export type StreamedAnswers = { readonly first: PredictionAnswer; readonly rest:
 /** Parts of one stream that are predicted at once: enough to be batched, few enough to leave room for others. */
 const atOnce = 16;
 
-/** The rows of a request, each as a request of its own. Throws a `RequestError` when its inputs differ in rows. */
-export async function* eachRow(request: InferRequest): AsyncGenerator<InferRequest, void> {
+/**
+ * The rows of a request, each as a request of its own; the whole of it for a model whose first size is no rows. Throws a
+ * `RequestError` when its inputs differ in rows.
+ */
+export async function* eachRow(request: InferRequest, plan: ServingPlan): AsyncGenerator<InferRequest, void> {
+  if (!plan.batchable) return yield request;
   const rows = rowsOf(request);
   for (let row = 0; row < rows; row++) yield someRows(request, { from: row, rows: 1 });
 }

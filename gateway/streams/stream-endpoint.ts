@@ -64,7 +64,7 @@ export async function stream(deps: StreamDeps, call: StreamCall): Promise<Reply>
   const left = new AbortController();
   const requests = isLines(headers)
     ? fromLines(call, { form, plan, maxBytes: deps.maxBodyBytes })
-    : eachRow(form.read(await call.body(), plan));
+    : eachRow(form.read(await call.body(), plan), plan());
   const answers = await answerEach(
     deps.predictor,
     {

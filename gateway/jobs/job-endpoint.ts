@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Endpoint } from '../http/endpoint.js';
+import { parseJsonBody } from '../http/json-body.js';
+import type { Reply } from '../http/reply.js';
+import { json } from '../http/reply.js';
+import { invalid, RequestError } from '../http/request-error.js';
+import { isObject, kindOf, readInferRequest } from '../oip/oip-request.js';
+import type { RoutingTable } from '../routing/routing-table.js';
+import { mediaFormat } from '../sagemaker/request-body.js';
+import type { JobQueue, Submission } from './job-queue.js';
+import type { JobInput, JobRecord } from './job-record.js';
+
+export type JobDeps = { readonly queue: JobQueue; readonly tables: RoutingTable; readonly maxJsonDepth: number };
+type SubmitCall = {
+  readonly model: string;
+  readonly version: string | null;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+};
+
+const allowedId = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const allowedDigest = /^sha256:[0-9a-f]{64}$/;
+
+/**
+ * `POST /v2/models/{m}[/versions/{v}]/jobs`: takes rows in the body (JSON as for `infer` or `{"instances":[…]}`, JSON lines,
+ * CSV), or `{"input":{"digest":"sha256:…","format":"jsonLines"|"csv"|"json"}}`. The id is the header `Idempotency-Key` or
+ * the body's `id`: the same one with the same body is the same job.
+ */
+async function submitJob({ queue, tables, maxJsonDepth }: JobDeps, call: SubmitCall): Promise<Reply> {
+  const { model, version, headers, body } = call;
+  const table = tables.need(model);
+  if (version !== null && !table.versions.has(version))
+    throw new RequestError('notFound', `Request for unknown model: '${model}' version '${version}' is not loaded`);
+  const { id, ...rest } = readSubmission(body, headers['content-type'] ?? 'application/json', maxJsonDepth);
+  const wanted = headers['idempotency-key'] ?? id;
+  if (wanted !== null && (typeof wanted !== 'string' || !allowedId.test(wanted)))
+    throw invalid('the job id must be 1 to 64 letters, digits, or any of . _ -, the first a letter or digit');
+  const submitted = `sha256:${createHash('sha256').update(body).digest('hex')}`;
+  const { job, isNew } = await queue.submit({ model, version, id: wanted, submitted, delivery: null, ...rest });
+  return { ...json(isNew ? 202 : 200, told(job)), headers: { Location: `/v2/jobs/${job.id}` } };
+}
+
+/** What the job endpoints of an HTTP request ask. */
+export type JobEndpoint = Extract<Endpoint, { kind: 'submitJob' | 'job' | 'jobResult' | 'deleteJob' }>;
+
+/** Answers the endpoints of long jobs. */
+export async function answerJobs(
+  deps: JobDeps,
+  endpoint: JobEndpoint,
+  call: { readonly headers: IncomingHttpHeaders; readonly body: () => Promise<Buffer> },
+): Promise<Reply> {
+  switch (endpoint.kind) {
+    case 'submitJob':
+      return submitJob(deps, { ...endpoint, headers: call.headers, body: await call.body() });
+    case 'job':
+      return jobStatus(deps.queue, endpoint.job);
+    case 'jobResult':
+      return jobResult(deps.queue, endpoint.job);
+    case 'deleteJob':
+      return deleteJob(deps.queue, endpoint.job);
+  }
+}
+
+/** `GET /v2/jobs/{id}`. */
+function jobStatus(queue: JobQueue, id: string): Reply {
+  return json(200, told(queue.need(id)));
+}
+
+/** `GET /v2/jobs/{id}/result`: JSON lines, one a row. */
+async function jobResult(queue: JobQueue, id: string): Promise<Reply> {
+  const results = await queue.results(id);
+  return {
+    status: 200,
+    contentType: 'application/x-ndjson',
+    headers: { 'x-perennial-job-state': queue.need(id).state },
+    body: '',
+    stream: async function* () {
+      if (results !== null) yield* results as AsyncIterable<Buffer>;
+    },
+  };
+}
+
+/** `DELETE /v2/jobs/{id}`: cancels a job, or removes one that has ended. */
+async function deleteJob(queue: JobQueue, id: string): Promise<Reply> {
+  return json(200, told(await queue.remove(id)));
+}
+
+function told(job: JobRecord): Record<string, unknown> {
+  const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+  return {
+    id: job.id,
+    model: job.model,
+    version: job.version,
+    state: job.state,
+    ...(job.reason === null ? {} : { error: job.reason }),
+    progress: { rows: job.rows, done: job.done, failed: job.failed },
+    submitted_at: iso(job.submittedMs),
+    started_at: iso(job.startedMs),
+    ended_at: iso(job.endedMs),
+  };
+}
+
+type Read = Pick<Submission, 'input' | 'source' | 'body'> & { readonly id: unknown };
+
+function readSubmission(body: Buffer, contentType: string, maxJsonDepth: number): Read {
+  switch (mediaFormat(contentType)) {
+    case 'csv':
+      return { id: null, input: { kind: 'csv' }, source: null, body };
+    case 'jsonLines':
+      return { id: null, input: { kind: 'jsonLines' }, source: null, body };
+    case 'json':
+      break;
+    case 'npy':
+    case null:
+      throw new RequestError(
+        'unsupported',
+        `Content-Type ${contentType.slice(0, 100)} is not taken: application/json, application/jsonlines and text/csv are`,
+      );
+  }
+  const value = parseJsonBody(body, maxJsonDepth);
+  if (!isObject(value)) throw invalid(`the request is ${kindOf(value)}: a JSON object with "inputs", "instances" or "input" is expected`);
+  const id = value['id'] ?? null;
+  if (value['input'] !== undefined) return { id, body: null, ...readReference(value['input']) };
+  if (!Array.isArray(value['instances'])) readInferRequest(value);
+  return { id, input: { kind: 'json' }, source: null, body };
+}
+
+const formats: Readonly<Record<string, JobInput['kind']>> = { jsonLines: 'jsonLines', csv: 'csv', json: 'json' };
+
+function readReference(input: unknown): { input: JobInput; source: string } {
+  if (!isObject(input)) throw invalid(`input is ${kindOf(input)}: an object with "digest" and "format" is expected`);
+  const { digest, format } = input;
+  if (typeof digest !== 'string' || !allowedDigest.test(digest))
+    throw invalid('input.digest is no digest of an object: "sha256:" and 64 hexadecimal digits are expected');
+  const kind = typeof format === 'string' && Object.hasOwn(formats, format) ? formats[format] : undefined;
+  if (kind === undefined) throw invalid(`input.format is not known: ${Object.keys(formats).join(', ')} are`);
+  return { input: { kind }, source: digest };
+}

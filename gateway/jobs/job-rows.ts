@@ -1,0 +1,137 @@
+import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { parseJsonBody } from '../http/json-body.js';
+import { invalid } from '../http/request-error.js';
+import { isObject, readInferRequest } from '../oip/oip-request.js';
+import type { InferRequest } from '../oip/oip-request.js';
+import type { ServingPlan } from '../plans/serving-plan.js';
+import { instanceOf } from '../sagemaker/request-body.js';
+import { fromCsv, fromInstances, isCsvHeader } from '../sagemaker/sagemaker-body.js';
+import { rowsOf, someRows } from '../streams/request-rows.js';
+import type { JobInput } from './job-record.js';
+
+/** Rows that are predicted together: as a request of them all, or each alone. Both throw a `RequestError` for a wrong row. */
+export type Slice = {
+  /** Number of the first row in the input. */
+  readonly from: number;
+  readonly rows: number;
+  whole(plan: ServingPlan): InferRequest;
+  one(plan: ServingPlan, row: number): InferRequest;
+};
+
+export type RowLimits = { readonly sliceRows: number; readonly maxLineBytes: number; readonly maxJsonDepth: number };
+
+/** A kept input and the plan of the model that it is for. */
+export type KeptInput = { readonly path: string; readonly input: JobInput; readonly plan: ServingPlan };
+
+/** The rows from row `from` on, in slices. An input of lines is read as it is needed, never whole. */
+export async function* slicesOf(kept: KeptInput, of: RowLimits & { readonly from: number }): AsyncGenerator<Slice, void> {
+  if (kept.input.kind === 'json') {
+    const { rows, slice } = await jsonRows(kept, of.maxJsonDepth);
+    for (let from = of.from; from < rows; from += of.sliceRows) yield slice(from, Math.min(of.sliceRows, rows - from));
+    return;
+  }
+  const slice = kept.input.kind === 'csv' ? csvSlice : lineSlice;
+  let lines: Buffer[] = [];
+  let row = 0;
+  for await (const line of dataLines(kept, of.maxLineBytes)) {
+    if (row++ < of.from) continue;
+    lines.push(line);
+    if (lines.length < of.sliceRows) continue;
+    yield slice(lines, row - lines.length, of.maxJsonDepth);
+    lines = [];
+  }
+  if (lines.length > 0) yield slice(lines, row - lines.length, of.maxJsonDepth);
+}
+
+/** Counts the rows of an input. Throws a `RequestError` for one that cannot be read at all. */
+export async function countRows(kept: KeptInput, of: RowLimits): Promise<number> {
+  if (kept.input.kind === 'json') return (await jsonRows(kept, of.maxJsonDepth)).rows;
+  let rows = 0;
+  for await (const line of dataLines(kept, of.maxLineBytes)) rows += line.length > 0 ? 1 : 0;
+  return rows;
+}
+
+async function jsonRows(
+  { path, plan }: KeptInput,
+  maxJsonDepth: number,
+): Promise<{ rows: number; slice(from: number, rows: number): Slice }> {
+  const body = parseJsonBody(await readFile(path), maxJsonDepth);
+  if (isObject(body) && Array.isArray(body['instances'])) {
+    const instances: unknown[] = body['instances'];
+    if (instances.length === 0) throw invalid('instances is empty: a list of at least one instance is expected');
+    return {
+      rows: instances.length,
+      slice: (from, rows) => ({
+        from,
+        rows,
+        whole: (plan) => fromInstances(instances.slice(from, from + rows), plan),
+        one: (plan, row) => fromInstances([instances[from + row]], plan),
+      }),
+    };
+  }
+  const request = readInferRequest(body);
+  // A model whose first size is no rows takes the request as it is.
+  if (!plan.batchable) return { rows: 1, slice: (from, rows) => ({ from, rows, whole: () => request, one: () => request }) };
+  return {
+    rows: rowsOf(request),
+    slice: (from, rows) => ({
+      from,
+      rows,
+      whole: () => someRows(request, { from, rows }),
+      one: (_plan, row) => someRows(request, { from: from + row, rows: 1 }),
+    }),
+  };
+}
+
+function lineSlice(lines: readonly Buffer[], from: number, maxJsonDepth: number): Slice {
+  const instance = (row: number): unknown => instanceOf(lines[row]!, { row: from + row, maxJsonDepth });
+  return {
+    from,
+    rows: lines.length,
+    whole: (plan) =>
+      fromInstances(
+        lines.map((_, row) => instance(row)),
+        plan,
+      ),
+    one: (plan, row) => fromInstances([instance(row)], plan),
+  };
+}
+
+function csvSlice(lines: readonly Buffer[], from: number): Slice {
+  return {
+    from,
+    rows: lines.length,
+    whole: (plan) => fromCsv(lines.map((line) => line.toString('utf8')).join('\n'), plan),
+    one: (plan, row) => fromCsv(lines[row]!.toString('utf8'), plan),
+  };
+}
+
+/** The lines that hold rows: not the blank ones, and not the header of CSV. */
+async function* dataLines({ path, input, plan }: KeptInput, maxBytes: number): AsyncGenerator<Buffer, void> {
+  let isFirst = true;
+  for await (const line of fileLines(path, maxBytes)) {
+    if (!line.some((byte) => byte !== 0x20 && byte !== 0x0d && byte !== 0x09)) continue;
+    const isHeader = isFirst && input.kind === 'csv' && isCsvHeader(line.toString('utf8').trim(), plan);
+    isFirst = false;
+    if (!isHeader) yield line;
+  }
+}
+
+async function* fileLines(path: string, maxBytes: number): AsyncGenerator<Buffer, void> {
+  let rest: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
+    let from = 0;
+    for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, from)) {
+      yield rest.length === 0 ? chunk.subarray(from, end) : Buffer.concat([...rest, chunk.subarray(from, end)]);
+      rest = [];
+      bytes = 0;
+      from = end + 1;
+    }
+    rest.push(chunk.subarray(from));
+    bytes += chunk.length - from;
+    if (bytes > maxBytes) throw invalid(`a line of the input has ${bytes} bytes or more: at most ${maxBytes} are taken`);
+  }
+  yield Buffer.concat(rest);
+}
