@@ -110,10 +110,7 @@ export class Stage {
   }
 
   /** Starts a gateway, on the registry in memory unless other stores are given. */
-  async start(
-    settings: Partial<GatewaySettings> = {},
-    stores: Partial<Omit<GatewayDeps, 'config' | 'log'>> = {},
-  ): Promise<Gateway> {
+  async start(settings: Partial<GatewaySettings> = {}, stores: Partial<Omit<GatewayDeps, 'config' | 'log'>> = {}): Promise<Gateway> {
     const { routes, captures, outcomes } = this.registry;
     const gateway = createGateway({
       ...{ routes, captures, outcomes },
