@@ -29,6 +29,7 @@ import { CallerGone } from './http/caller-gone.js';
 import { checkCaller } from './http/caller-check.js';
 import type { GatewaySettings } from './gateway-config.js';
 import { gatewayConfig } from './gateway-config.js';
+import { askedEndpoint } from './grpc/asked-endpoint.js';
 import { grpcServer } from './grpc/grpc-server.js';
 import { ModelRepository } from './models/repository.js';
 import { httpServer } from './http/http-server.js';
@@ -321,7 +322,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
           watch,
           admit: (call) => (access.open ? null : access.check(call)),
           async ask(call) {
-            const endpoint = readEndpoint(call.method, call.path);
+            const endpoint = askedEndpoint(call);
             await checkCaller(callers, endpoint, call.headers);
             const { body } = await answer(endpoint, innerRequest(call), { arrivedMs: performance.now(), predictor: plainPredictor });
             return body.length === 0 ? null : (JSON.parse(String(body)) as unknown);

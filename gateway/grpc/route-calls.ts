@@ -76,16 +76,16 @@ function repositoryPath({ repository_name: repository }: Message): string {
   return repository === '' ? '/v2/repository' : `/v2/repository/${part(repository)}`;
 }
 
+/** The protocol names no version of what is loaded; here a parameter may. */
 function repositoryCall(request: Message, action: 'load' | 'unload'): RouteCall {
-  const given = Object.entries(request['parameters'] as Record<string, Message>);
-  const path = `${repositoryPath(request)}/models/${part(request['model_name'])}/${action}`;
-  if (given.length === 0) return post(path);
+  const given = new Map(Object.entries(request['parameters'] as Record<string, Message>).map(([key, value]) => [key, choice(value)]));
+  const version = given.get('version');
+  given.delete('version');
+  const path = `${repositoryPath(request)}/models/${part(request['model_name'])}${version === undefined ? '' : `/versions/${part(version)}`}/${action}`;
+  if (given.size === 0) return post(path);
   // JSON carries the bytes of a file as base64.
-  const parameters = given.map(([key, value]): [string, unknown] => {
-    const chosen = choice(value);
-    return [key, chosen instanceof Uint8Array ? base64(chosen) : chosen];
-  });
-  return post(path, { parameters: Object.fromEntries(parameters) });
+  for (const [key, value] of given) if (value instanceof Uint8Array) given.set(key, base64(value));
+  return post(path, { parameters: Object.fromEntries(given) });
 }
 
 function regionPath(memory: 'system' | 'cuda', { name }: Message): string {

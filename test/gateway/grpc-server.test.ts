@@ -187,9 +187,7 @@ describe('a call', () => {
   it('is given up at its deadline, and its request is not run after it', async () => {
     const { client, request, predicted } = await oneByOne('slow-one');
     const patient = Array.from({ length: 15 }, () => client.call('ModelInfer', request));
-    const hasty = Array.from({ length: 10 }, () =>
-      refusal(client.call('ModelInfer', request, { options: { deadline: Date.now() + 40 } })),
-    );
+    const hasty = Array.from({ length: 10 }, () => refusal(client.call('ModelInfer', request, { options: { deadline: Date.now() + 40 } })));
     await Promise.all(patient);
     for (const { status } of await Promise.all(hasty)) expect(status).toBe('DEADLINE_EXCEEDED');
     await client.call('ModelInfer', request);

@@ -56,6 +56,16 @@ export class GrpcClient {
     return { answer, cancel };
   }
 
+  /** Sends bytes that need be no message. */
+  bytes(rpc: string, message: Buffer): Promise<Buffer> {
+    const same = (bytes: Buffer): Buffer => bytes;
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(`/inference.GRPCInferenceService/${rpc}`, same, same, message, (error, answer) =>
+        error === null ? resolve(answer!) : reject(error),
+      );
+    });
+  }
+
   stream(metadata?: Record<string, string>): ClientDuplexStream<object, StreamMessage> {
     return this.#method('ModelStreamInfer')(metadataOf(metadata)) as ClientDuplexStream<object, StreamMessage>;
   }
