@@ -97,6 +97,8 @@ export type GatewayConfig = {
   readonly captureBatchRows: number;
   /** A request that takes longer gets a line of the log. */
   readonly slowRequestMs: number;
+  /** How often the registry is asked for the quality of what is live. */
+  readonly qualityEveryMs: number;
   /** How often latency sketches are stored, and how long they are kept there. */
   readonly latencyEveryMs: number;
   readonly latencyRetentionMs: number;
@@ -137,7 +139,7 @@ export type GatewayConfig = {
 export type GatewaySettings = Pick<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> & Partial<GatewayConfig>;
 
 /** Half of the memory that this process may use. */
-function halfOfMemory(): number {
+export function halfOfMemory(): number {
   const constrained = process.constrainedMemory();
   return Math.floor((constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()) / 2);
 }
@@ -189,6 +191,7 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   shadowLimitMs: 1_000,
   captureEveryMs: 100,
   slowRequestMs: 1_000,
+  qualityEveryMs: 60_000,
   latencyEveryMs: 1_000,
   latencyRetentionMs: 30 * 24 * 3_600_000,
   captureBatchRows: 500,

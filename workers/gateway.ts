@@ -7,13 +7,16 @@ import { gatewayKeySource } from '../adapters/keys/gateway-key-file.js';
 import { ensureRedactionSecret } from '../adapters/keys/redaction-secret.js';
 import { createCaptureStore } from '../adapters/postgres/serving/capture-store.js';
 import { createLatencyStore } from '../adapters/postgres/serving/latency-sketches.js';
+import { createQualitySource } from '../adapters/postgres/serving/live-quality.js';
 import { createOutcomeStore } from '../adapters/postgres/serving/outcome-store.js';
 import { createModelTrials } from '../adapters/onnx/model-trials.js';
 import { createRouteSource } from '../adapters/postgres/serving/route-source.js';
-import { createGateway } from '../gateway/gateway.js';
-import { gatewayConfig } from '../gateway/gateway-config.js';
+import { createGateway, type Gateway } from '../gateway/gateway.js';
+import { gatewayConfig, halfOfMemory, type GatewayConfig } from '../gateway/gateway-config.js';
 import { isLoopback, refuseOpenGateway } from './bind.js';
+import { joinProcesses, superviseProcesses } from './gateway-processes.js';
 import { readGrpcTlsFiles } from './grpc-tls.js';
+import type { Config } from './config.js';
 import { runProcess, sayReady } from './process.js';
 import { openStores } from './stores.js';
 import { openTracer } from './telemetry.js';
@@ -21,16 +24,22 @@ import { openTracer } from './telemetry.js';
 // The online inference server. Without Postgres it starts with its last good state.
 await runProcess('gateway', async (config) => {
   await refuseOpenGateway(config);
+  if (config.gatewayProcesses > 1 && config.gatewayProcess === null) return superviseProcesses(config.gatewayProcesses);
+  const membership = joinProcesses(config.gatewayProcess, (call) => gateway.answerSibling(call));
+  // Processes share nothing in memory or on disk but what the stores hold.
+  const folder = join(config.home, 'gateway', ...(membership === null || membership.index === 0 ? [] : [`process-${membership.index}`]));
   const { database, objects, verifier } = await openStores(config, 'gateway', { mayBeAway: true });
   const trials = createModelTrials({ program: fileURLToPath(new URL('../adapters/onnx/trial-program.js', import.meta.url)) });
   const traces = openTracer({ service: 'perennial-gateway', otlpEndpoint: config.otlpEndpoint });
-  const gateway = createGateway({
+  const gateway: Gateway = createGateway({
+    ...(membership === null ? {} : { siblings: membership.siblings }),
     ...(traces === null ? {} : { tracing: { tracer: traces.tracer, ratio: config.gatewayTraceRatio } }),
     routes: createRouteSource(database.db, config.databaseUrl),
     captures: createCaptureStore(database.db),
     captureFiles: await openCaptureFiles({ ...config.objects, location: config.captures }),
     redactionSecret: config.redactionSecret ?? (await ensureRedactionSecret(join(config.home, 'gateway'))),
     latencies: createLatencyStore(database.db),
+    quality: createQualitySource(database.db),
     outcomes: createOutcomeStore(database.db),
     objects,
     verifier,
@@ -50,10 +59,8 @@ await runProcess('gateway', async (config) => {
       localToken: isLoopback(config.bind) ? (config.token ?? (await ensureToken(config.home))) : null,
       tokens: config.tokenIssuer,
       hosts: config.apiHosts,
-      folder: join(config.home, 'gateway'),
-      ...(config.gatewayMemoryBytes === null
-        ? {}
-        : { memoryBudgetBytes: config.gatewayMemoryBytes, trialMemoryBytes: config.gatewayMemoryBytes }),
+      folder,
+      ...memoryOf(config),
       idleUnloadMs: config.gatewayIdleUnloadMs,
       inferenceThread: fileURLToPath(new URL('../gateway/models/inference-thread.js', import.meta.url)),
     }),
@@ -65,7 +72,9 @@ await runProcess('gateway', async (config) => {
   return {
     async run() {
       await gateway.start();
-      sayReady('gateway', { url: gateway.url, grpc: gateway.grpcAddress });
+      const addresses = { url: gateway.url, grpc: gateway.grpcAddress };
+      if (membership === null) sayReady('gateway', addresses);
+      else membership.ready(addresses);
       await stopping;
       await gateway.stop();
       await traces?.close().catch(() => undefined);
@@ -75,3 +84,10 @@ await runProcess('gateway', async (config) => {
     stop: () => stopped(),
   };
 });
+
+/** Memory for models: what was said, or the default share; processes have equal parts of it. */
+function memoryOf({ gatewayMemoryBytes, gatewayProcesses }: Config): Partial<GatewayConfig> {
+  if (gatewayMemoryBytes === null && gatewayProcesses === 1) return {};
+  const bytes = Math.floor((gatewayMemoryBytes ?? halfOfMemory()) / gatewayProcesses);
+  return { memoryBudgetBytes: bytes, trialMemoryBytes: bytes };
+}

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { LatencyRow, LatencyStore } from '../../activities/latency-ports.js';
 import { PerennialError } from '../../domain/errors.js';
 import type { Log } from '../log.js';
@@ -8,7 +9,7 @@ import type { SlotBudget } from './version-latencies.js';
 
 export type RecorderDeps = {
   readonly store: LatencyStore;
-  /** Name of this process; its rows are its own, so gateways never write to each other's. */
+  /** Name of the gateway, whose processes each write rows of their own. */
   readonly gateway: string;
   readonly metrics: GatewayMetrics;
   readonly config: { readonly latencyEveryMs: number; readonly latencyRetentionMs: number };
@@ -28,6 +29,8 @@ export const slotBudget = (hasStore: boolean): SlotBudget => ({ left: hasStore ?
  */
 export class LatencyRecorder {
   readonly #deps: RecorderDeps;
+  /** No two processes may write the same row: each state of it replaces the one before. */
+  readonly #writer: string;
   /** Rows that are not stored yet, by what identifies them. */
   readonly #waiting = new Map<string, LatencyRow>();
   #timer: NodeJS.Timeout | undefined;
@@ -39,6 +42,7 @@ export class LatencyRecorder {
 
   constructor(deps: RecorderDeps) {
     this.#deps = deps;
+    this.#writer = `${deps.gateway}/${randomBytes(6).toString('base64url')}`;
   }
 
   start(): void {
@@ -101,13 +105,13 @@ export class LatencyRecorder {
   }
 
   #take(): void {
-    const { metrics, gateway } = this.#deps;
+    const { metrics } = this.#deps;
     const nowMs = Date.now();
     for (const { model, version, latencies } of metrics.versions) {
       for (const row of latencies.take(nowMs)) {
         const key = `${model} ${version} ${row.shadow} ${row.eventMinute} ${row.openedMs}`;
         if (!this.#waiting.has(key)) metrics.slots.left--;
-        this.#waiting.set(key, { gateway, model, version, ...row });
+        this.#waiting.set(key, { gateway: this.#writer, model, version, ...row });
       }
     }
     for (const key of this.#waiting.keys()) {

@@ -39,6 +39,9 @@ it('tells what was predicted, how fast, in what batches, under both families of 
   expect(value(text, `model_invocations_per_minute{${labels}}`)).toBeGreaterThan(0);
   expect(value(text, `gateway_batch_rows_sum{${labels}}`)).toBe(12);
   expect(value(text, `gateway_run_seconds_count{${labels}}`)).toBe(4);
+  expect(value(text, `gateway_queue_seconds_count{${labels}}`)).toBe(4);
+  for (const part of ['queue', 'compute_input', 'compute_infer', 'compute_output'])
+    expect(value(text, `nv_inference_${part}_duration_us{${triton}}`), part).toBeGreaterThan(0);
   expect(value(text, `model_load_seconds{${labels}}`)).toBeGreaterThan(0);
   expect(value(text, `model_loads_total{${labels}}`)).toBe(1);
   expect(value(text, `gateway_in_flight{${labels}}`)).toBe(0);
@@ -119,4 +122,33 @@ it("keeps the shadow's work apart from what callers got", async () => {
   expect(value(text, `model_predictions_total{${shadow}}`)).toBe(0);
   expect(value(text, 'model_predictions_total{model_name="twin",version="1.0.0"}')).toBe(5);
   expect(value(text, `gateway_shadow_latency_seconds_count{${shadow}}`)).toBe(5);
+});
+
+it('tells the newest quality of what is live, as the registry knows it, and keeps it while the registry is away', async () => {
+  const stage = await openStage();
+  const figure = {
+    model: 'demand',
+    version: '1.0.0',
+    metric: 'mape',
+    value: 0.075,
+    source: 'rollout',
+    rows: 28,
+    measuredAtMs: 5_000,
+  } as const;
+  let asked = 0;
+  const quality = {
+    live: async () => {
+      if (++asked > 1) throw new Error('Postgres did not answer');
+      return [figure];
+    },
+  };
+  await stage.addVersion({ model: 'demand', version: '1.0.0', onnx: 'linear' });
+  stage.registry.setRoute({ model: 'demand', variants: [{ version: '1.0.0', weight: 1 }] });
+  const gateway = await stage.start({ qualityEveryMs: 5 }, { quality });
+  await until(() => asked > 2);
+  const text = await scrape(gateway.url);
+  const own = `${labels},metric="mape",source="rollout"`;
+  expect(value(text, `model_accuracy{${own}}`)).toBe(0.075);
+  expect(value(text, `model_accuracy_rows{${own}}`)).toBe(28);
+  expect(value(text, `model_accuracy_measured_timestamp_seconds{${own}}`)).toBe(5);
 });
