@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { mkdir } from 'node:fs/promises';
 import type { LatencyStore } from '../activities/latency-ports.js';
+import type { QualitySource } from '../activities/quality-ports.js';
 import type {
   CaptureFiles,
   CaptureStore,
@@ -37,6 +38,7 @@ import { innerRequest } from './http/inner-request.js';
 import { infer } from './oip/infer-endpoint.js';
 import { LogSettings } from './oip/log-settings.js';
 import { manage } from './oip/management.js';
+import { TraceSettings } from './oip/trace-settings.js';
 import { postLabels } from './prediction/label-endpoint.js';
 import type { Log, LogLine } from './log.js';
 import { reasonOf } from './log.js';
@@ -44,6 +46,7 @@ import { modelList, modelMetadata, modelReadiness, modelRoute, readiness, server
 import { LatencyRecorder, slotBudget } from './watching/latency-recorder.js';
 import { AccessLog } from './watching/access-log.js';
 import { GatewayMetrics } from './watching/metrics.js';
+import { QualityFigures } from './watching/quality-figures.js';
 import { RequestTracing, type TracingOptions } from './watching/request-tracing.js';
 import { RequestWatch } from './watching/request-watch.js';
 import { OutcomeCache } from './prediction/outcome-cache.js';
@@ -59,12 +62,17 @@ import { answerJobs } from './jobs/job-endpoint.js';
 import { jobFigures } from './jobs/job-figures.js';
 import { JobFolder } from './jobs/job-folder.js';
 import { JobQueue } from './jobs/job-queue.js';
+import type { ContainerMode } from './sagemaker/container-endpoint.js';
+import { answerContainer } from './sagemaker/container-endpoint.js';
 import { invokeAsync } from './sagemaker/async-invocation.js';
 import { invokeWithResponseStream } from './sagemaker/response-stream.js';
 import { invoke } from './sagemaker/sagemaker-endpoint.js';
 import { invocationError } from './sagemaker/sagemaker-errors.js';
 import { Sessions } from './sagemaker/sessions.js';
 import { generate, stream } from './streams/stream-endpoint.js';
+import { answerTogether } from './siblings/answer-together.js';
+import { reachOf } from './siblings/siblings.js';
+import type { OwnAnswer, SiblingCall, Siblings } from './siblings/siblings.js';
 import { Shadow } from './prediction/shadow.js';
 import { openApiText } from './openapi/document.js';
 import { v1Predict } from './v1/predict-endpoint.js';
@@ -83,11 +91,17 @@ export type GatewayDeps = {
   readonly verifier: PackageVerifier;
   /** Where models are opened for the first time. */
   readonly trials: ModelTrials;
+  /** Set where this gateway stands in for a SageMaker container. */
+  readonly container?: ContainerMode;
   /** Where inputs and results of asynchronous invocations are; left out, there are none. */
   readonly named?: NamedObjects;
   /** The keys that callers show; left out for none beside the token. */
   readonly keys?: GatewayKeySource;
+  /** The other processes on the same port; left out for none. */
+  readonly siblings?: Siblings;
   readonly config: GatewaySettings;
+  /** What the registry knows of the live versions' quality; left out, the metrics do not tell it. */
+  readonly quality?: QualitySource;
   /** Makes spans of requests; left out, none is traced. */
   readonly tracing?: TracingOptions;
   /** Takes the gateway's log lines; by default they go nowhere. */
@@ -103,6 +117,8 @@ export type Gateway = {
   readonly url: string;
   /** `host:port` of gRPC; empty before `start`, and where there is none. */
   readonly grpcAddress: string;
+  /** What this process alone answers to a call of another one on the same port. */
+  answerSibling(call: SiblingCall): Promise<OwnAnswer>;
 };
 
 /** When a request arrived, and who makes its predictions. */
@@ -125,6 +141,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const latencies =
     deps.latencies === undefined ? null : new LatencyRecorder({ store: deps.latencies, gateway: config.id, metrics, config, log });
   if (latencies !== null) metrics.sample(...latencies.figures);
+  const quality = deps.quality === undefined ? null : new QualityFigures(deps.quality);
+  if (quality !== null) metrics.also((text) => quality.write(text));
   const redactors = new Redactors(deps.redactionSecret ?? null);
   const spool =
     deps.captureFiles === undefined
@@ -136,6 +154,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   metrics.sample(...caches.figures(() => tables.models.flatMap((model) => [...tables.need(model).versions.values()])));
   const shadow = new Shadow({ outcomes, captures, bodies: requests, redactors, config });
   const tracing = deps.tracing === undefined ? null : new RequestTracing(deps.tracing);
+  const traceSettings = new TraceSettings(tracing);
   const watch = new RequestWatch({ metrics, tracing, accessLog: new AccessLog(log, config.slowRequestMs) });
   const plainPredictor = new Predictor({ tables, outcomes, captures, bodies: requests, redactors, caches, shadow, config });
   const repository: ModelRepository = new ModelRepository({
@@ -160,12 +179,17 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { maxJsonDepth, maxBodyBytes } = config;
   const invocations = { tables, sessions: new Sessions(config.sessionTtlMs), maxJsonDepth };
   const streams = { tables, maxJsonDepth, maxBodyBytes };
+  const container = {
+    ...{ ...invocations, mode: deps.container ?? null, memoryBudgetBytes: config.memoryBudgetBytes },
+    ready: () => follower.ready && !draining,
+  };
   const named = deps.named ?? null;
   const queue = new JobQueue({
     ...{ predictor: plainPredictor, tables, objects: deps.objects, named, config, log },
     folder: new JobFolder(join(config.folder, 'jobs')),
   });
   metrics.sample(...jobFigures(queue));
+  const siblings = deps.siblings ?? null;
   let url = '';
   let grpcAddress = '';
   let draining = false;
@@ -202,6 +226,17 @@ export function createGateway(deps: GatewayDeps): Gateway {
       case 'jobResult':
       case 'deleteJob':
         return answerJobs({ queue, tables, maxJsonDepth }, endpoint, { headers, body });
+      case 'ping':
+      case 'containerInvocations':
+      case 'containerModels':
+      case 'containerLoad':
+      case 'containerModel':
+      case 'containerUnload':
+      case 'containerInvoke':
+        return answerContainer({ ...container, predictor }, endpoint, {
+          ...{ headers, body, arrivedMs, url: request.url ?? '' },
+          cancel: new CallerGone(request.socket),
+        });
       case 'generate':
         return generate({ ...streams, predictor }, { ...endpoint, request, body, arrivedMs });
       case 'inferStream':
@@ -220,7 +255,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
         await Promise.all([captures.flush(config.drainLimitMs), latencies?.flush(), spool?.flush(config.drainLimitMs)]);
         return json(200, { written: captures.written, dropped: captures.dropped, waiting: captures.waiting });
       case 'server':
-        return serverMetadata();
+        return serverMetadata({ traced: traceSettings.isThere });
       case 'live':
         return json(200, { live: true });
       case 'ready':
@@ -241,10 +276,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
       case 'repositoryUnload':
       case 'logSettings':
       case 'changeLogSettings':
+      case 'traceSettings':
+      case 'changeTraceSettings':
       case 'sharedMemory':
       case 'v1Models':
       case 'v1Status':
-        return manage({ tables, repository, logging, config }, endpoint, body);
+        return manage({ tables, repository, logging, traceSettings, config }, endpoint, body);
       case 'v1Predict':
         return v1Predict(
           { predictor, maxJsonDepth },
@@ -272,6 +309,14 @@ export function createGateway(deps: GatewayDeps): Gateway {
     return told;
   };
 
+  /** What this process alone answers to a request whose body was read. */
+  const ownAnswer =
+    (endpoint: Endpoint, { method = 'GET', url: path = '/', headers }: IncomingMessage) =>
+    (text: string): Promise<Reply> => {
+      const inner = innerRequest({ method, path, headers: { accept: headers.accept, 'content-type': headers['content-type'] }, text });
+      return answer(endpoint, inner, { arrivedMs: performance.now(), predictor: plainPredictor });
+    };
+
   const handle = async (request: IncomingMessage): Promise<Reply> => {
     const arrivedMs = performance.now();
     const path = request.url ?? '/';
@@ -284,7 +329,16 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const checked = checkCaller(callers, endpoint, request.headers);
       // Awaited only where there is something to wait for: a key that was seen before is not.
       if (checked instanceof Promise) await checked;
-      let reply = await answer(endpoint, request, { arrivedMs, predictor });
+      let reply =
+        siblings === null || reachOf(endpoint) === 'alone'
+          ? await answer(endpoint, request, { arrivedMs, predictor })
+          : await answerTogether({
+              siblings,
+              endpoint,
+              request,
+              readBody: (of) => readBody(of, bodies),
+              own: ownAnswer(endpoint, request),
+            });
       const accepted = request.headers['accept-encoding'];
       // Most answers are too small to pack, and never see the waiting for it.
       if (accepted !== undefined && reply.body.length >= config.packFromBytes) reply = await packReply(reply, accepted);
@@ -339,6 +393,16 @@ export function createGateway(deps: GatewayDeps): Gateway {
     get grpcAddress() {
       return grpcAddress;
     },
+    async answerSibling({ method, path, body }) {
+      try {
+        const request = innerRequest({ method, path, headers: {} });
+        const reply = await ownAnswer(readEndpoint(method, path), request)(body);
+        return { status: reply.status, contentType: reply.contentType, body: String(reply.body) };
+      } catch (error) {
+        const { status, contentType, body: text } = errorReply(tell(error, path));
+        return { status, contentType, body: String(text) };
+      }
+    },
     async start() {
       await mkdir(config.folder, { recursive: true });
       repository.start();
@@ -355,6 +419,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
         throw error;
       }
       latencies?.start();
+      quality?.start(config.qualityEveryMs);
       await link.open(config.publicUrl ?? url);
       grpc?.look();
       await queue.open();
@@ -378,6 +443,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
         );
       await spool?.close();
       await latencies?.close();
+      quality?.close();
       await within(
         config.drainLimitMs,
         tables.clear().map(({ closed }) => closed),

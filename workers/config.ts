@@ -24,6 +24,10 @@ export type Config = {
   readonly gatewayGrpcPort: number | null;
   /** PEM files for gRPC over TLS; with `clientAuthority`, callers must show a certificate of it. */
   readonly gatewayGrpcTls: GrpcTlsFiles | null;
+  /** Processes that share the gateway's ports, each with its own models. */
+  readonly gatewayProcesses: number;
+  /** Number of this process among them; null where there is one. */
+  readonly gatewayProcess: string | null;
   /** Memory for the models of the gateway; null for half of what the process may use. */
   readonly gatewayMemoryBytes: number | null;
   /** A version that nobody asked the gateway for this long is released; 0 keeps it. */
@@ -86,6 +90,8 @@ export function readConfig(env: Environment): Config {
     gatewayGrpcTls: readGrpcTls(env),
     gatewayMemoryBytes: env['PERENNIAL_GATEWAY_MEMORY'] === undefined ? null : size(env, 'PERENNIAL_GATEWAY_MEMORY'),
     gatewayIdleUnloadMs: env['PERENNIAL_GATEWAY_IDLE_SECONDS'] === undefined ? 0 : count(env, 'PERENNIAL_GATEWAY_IDLE_SECONDS', 1) * 1_000,
+    gatewayProcesses: count(env, 'PERENNIAL_GATEWAY_PROCESSES', 1),
+    gatewayProcess: env['PERENNIAL_GATEWAY_PROCESS'] ?? null,
     dataFolder: resolve(env['PERENNIAL_DATA'] ?? join(tools, 'data')),
     trainersFolder: resolve(env['PERENNIAL_TRAINERS'] ?? 'trainers'),
     python: env['PERENNIAL_PYTHON'] ?? join(tools, 'python', 'bin', 'python'),

@@ -59,6 +59,7 @@ export async function addVersion(
       risk_reason: 'test',
       metrics: json([]),
       champion_metrics: json([]),
+      candidate_metrics: json([]),
       gates: json([]),
       evaluation: nothing,
       hyperparameters: nothing,

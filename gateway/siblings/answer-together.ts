@@ -1,0 +1,31 @@
+import type { IncomingMessage } from 'node:http';
+import type { Endpoint } from '../http/endpoint.js';
+import type { Reply } from '../http/reply.js';
+import { errorReply, requestErrorOf } from '../http/reply.js';
+import { joinExpositions, joinStatistics } from './joined-figures.js';
+import { answerOfAll, answerOfOne, reachOf, type SiblingCall, type Siblings } from './siblings.js';
+
+export type Together = {
+  readonly siblings: Siblings;
+  readonly endpoint: Endpoint;
+  readonly request: IncomingMessage;
+  readonly readBody: (request: IncomingMessage) => Promise<Buffer>;
+  /** What this process alone answers. */
+  readonly own: (body: string) => Promise<Reply>;
+};
+
+/** Answers a request that concerns all processes of the gateway. */
+export async function answerTogether({ siblings, endpoint, request, readBody, own }: Together): Promise<Reply> {
+  const body = (await readBody(request)).toString('utf8');
+  const call: SiblingCall = { method: request.method ?? 'GET', path: request.url ?? '/', body };
+  const reach = reachOf(endpoint);
+  if (reach === 'whoKnows') {
+    const ours = await own(body).catch((error: unknown) => errorReply(requestErrorOf(error)));
+    return ours.status === 404 ? answerOfOne(ours, await siblings.ask(call)) : ours;
+  }
+  const [ours, others] = await Promise.all([own(body), siblings.ask(call)]);
+  if (reach === 'everywhere') return answerOfAll(ours, others);
+  if (endpoint.kind !== 'metrics') return joinStatistics(ours, others);
+  const texts = others.map(({ index, body: text }) => ({ index, text }));
+  return { ...ours, body: joinExpositions({ index: siblings.index, text: String(ours.body) }, texts) };
+}

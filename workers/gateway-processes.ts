@@ -1,0 +1,140 @@
+import cluster from 'node:cluster';
+import type { Worker } from 'node:cluster';
+import type { OwnAnswer, SiblingAnswer, SiblingCall, Siblings } from '../gateway/siblings/siblings.js';
+import { sayReady } from './process.js';
+
+/** Between a process of the gateway and the one that started it; `id` pairs what is asked with what is answered. */
+type Message =
+  | { readonly kind: 'ready'; readonly details: Record<string, unknown> }
+  | { readonly kind: 'ask'; readonly id: number; readonly call: SiblingCall }
+  | { readonly kind: 'asked'; readonly id: number; readonly from: number; readonly call: SiblingCall }
+  | { readonly kind: 'answer'; readonly id: number; readonly from: number; readonly answer: OwnAnswer }
+  | { readonly kind: 'answers'; readonly id: number; readonly answers: readonly SiblingAnswer[] };
+
+const indexVariable = 'PERENNIAL_GATEWAY_PROCESS';
+const answerLimitMs = 30_000;
+const restartAfterMs = 1_000;
+/** A process that ends so soon has not begun to serve. */
+const soonMs = 5_000;
+const maxSoonEnds = 5;
+
+/**
+ * Runs the gateway in several processes that share its ports, each with the models in its own memory: JavaScript computes on
+ * one core. One that ends is started again. Resolves when all have ended after `stop`; rejects when they cannot be started.
+ */
+export function superviseProcesses(count: number): { run(): Promise<void>; stop(): void } {
+  const members = new Map<number, Worker>();
+  const asked = new Map<number, { readonly waiting: Set<number>; readonly answers: SiblingAnswer[]; done(): void }>();
+  const ready = new Set<number>();
+  let nextAsk = 0;
+  let stopping = false;
+  let soonEnds = 0;
+  let fail: (reason: Error) => void = () => undefined;
+  let allEnded: () => void = () => undefined;
+
+  const start = (index: number): void => {
+    const startedMs = performance.now();
+    const worker = cluster.fork({ [indexVariable]: String(index) });
+    members.set(index, worker);
+    worker.on('message', (message: Message) => void receive(index, message));
+    worker.on('exit', (code, signal) => {
+      members.delete(index);
+      for (const [id, ask] of asked) if (ask.waiting.delete(index) && ask.waiting.size === 0) settle(id);
+      if (members.size === 0 && stopping) return allEnded();
+      if (stopping) return;
+      soonEnds = performance.now() - startedMs < soonMs ? soonEnds + 1 : 0;
+      const reason = signal === null ? `code ${code}` : signal;
+      if (!ready.has(index) || soonEnds >= maxSoonEnds)
+        return fail(new Error(`process ${index} of the gateway ended with ${reason}: the lines above say why`));
+      process.stderr.write(`${JSON.stringify({ level: 'error', event: 'processEnded', process: index, reason, restartAfterMs })}\n`);
+      setTimeout(() => !stopping && start(index), restartAfterMs);
+    });
+  };
+  const settle = (id: number): void => {
+    const ask = asked.get(id);
+    asked.delete(id);
+    ask?.done();
+  };
+  const receive = (index: number, message: Message): void => {
+    if (message.kind === 'ready') {
+      ready.add(index);
+      if (ready.size === count && members.size === count) sayReady('gateway', { ...message.details, processes: count });
+      return;
+    }
+    if (message.kind === 'answer') {
+      const ask = asked.get(message.id);
+      ask?.answers.push({ ...message.answer, index });
+      if (ask?.waiting.delete(index) === true && ask.waiting.size === 0) settle(message.id);
+      return;
+    }
+    if (message.kind !== 'ask') return;
+    const others = [...members].filter(([other]) => other !== index);
+    const id = nextAsk++;
+    const answers: SiblingAnswer[] = [];
+    const limit = setTimeout(() => settle(id), answerLimitMs);
+    const done = (): void => {
+      clearTimeout(limit);
+      send(members.get(index), { kind: 'answers', id: message.id, answers });
+    };
+    asked.set(id, { waiting: new Set(others.map(([other]) => other)), answers, done });
+    for (const [, other] of others) send(other, { kind: 'asked', id, from: index, call: message.call });
+    if (others.length === 0) settle(id);
+  };
+
+  return {
+    async run() {
+      const ended = new Promise<void>((resolve, reject) => {
+        allEnded = resolve;
+        fail = reject;
+      });
+      for (let index = 0; index < count; index++) start(index);
+      try {
+        await ended;
+      } finally {
+        for (const worker of members.values()) worker.process.kill('SIGTERM');
+      }
+    },
+    stop() {
+      stopping = true;
+      if (members.size === 0) return allEnded();
+      for (const worker of members.values()) worker.process.kill('SIGTERM');
+    },
+  };
+}
+
+function send(worker: Worker | undefined, message: Message): void {
+  if (worker?.isConnected() === true) worker.send(message);
+}
+
+/** The place of this process among those of the gateway; null when it is the only one. */
+export type Membership = { readonly index: number; readonly siblings: Siblings; ready(details: Record<string, unknown>): void };
+
+/** Joins the other processes. `answer` is what this one answers them, once there is a gateway. */
+export function joinProcesses(index: string | undefined, answer: (call: SiblingCall) => Promise<OwnAnswer>): Membership | null {
+  if (!cluster.isWorker || index === undefined) return null;
+  const own = Number(index);
+  const waiting = new Map<number, (answers: readonly SiblingAnswer[]) => void>();
+  let next = 0;
+  const tell = (message: Message): void => void process.send?.(message);
+  process.on('message', (message: Message) => {
+    if (message.kind === 'answers') {
+      waiting.get(message.id)?.(message.answers);
+      waiting.delete(message.id);
+    } else if (message.kind === 'asked') {
+      void answer(message.call).then((answered) => tell({ kind: 'answer', id: message.id, from: own, answer: answered }));
+    }
+  });
+  return {
+    index: own,
+    ready: (details) => tell({ kind: 'ready', details }),
+    siblings: {
+      index: own,
+      ask: (call) =>
+        new Promise((resolve) => {
+          const id = next++;
+          waiting.set(id, resolve);
+          tell({ kind: 'ask', id, call });
+        }),
+    },
+  };
+}
