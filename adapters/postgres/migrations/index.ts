@@ -3,6 +3,7 @@ import * as registry from './0001-registry.js';
 import * as serving from './0002-serving.js';
 import * as latencySketches from './0003-latency-sketches.js';
 import * as candidateMetrics from './0004-candidate-metrics.js';
+import * as cachedCaptures from './0005-cached-captures.js';
 
 /** Every migration by name, in order. A migration that was released is never changed. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -10,4 +11,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0002-serving': serving,
   '0003-latency-sketches': latencySketches,
   '0004-candidate-metrics': candidateMetrics,
+  '0005-cached-captures': cachedCaptures,
 };

@@ -69,6 +69,7 @@ export interface CaptureTable {
   predicted: number | null;
   error: string | null;
   inputs: JsonColumn<Readonly<Record<string, string | number | boolean | null>>>;
+  cached: Generated<boolean>;
 }
 
 /** Latencies that one gateway measured of one version within one minute of event time; see `activities/latency-ports.ts`. */
