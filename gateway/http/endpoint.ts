@@ -8,6 +8,7 @@ export type Endpoint =
   | { readonly kind: 'model' | 'modelReady' | 'infer'; readonly model: string; readonly version: string | null }
   | { readonly kind: 'modelConfig' | 'statistics'; readonly model: string; readonly version: string | null }
   | { readonly kind: 'allStatistics' | 'logSettings' | 'changeLogSettings' | 'sharedMemory' | 'v1Models' }
+  | { readonly kind: 'traceSettings' | 'changeTraceSettings'; readonly model?: string }
   | { readonly kind: 'repositoryIndex'; readonly repository?: string }
   | {
       readonly kind: 'repositoryLoad' | 'repositoryUnload';

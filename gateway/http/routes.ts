@@ -45,6 +45,10 @@ export const routes: readonly Route[] = [
   ]),
   { method: 'GET', path: '/v2/logging', kind: 'logSettings', access: 'predict' },
   { method: 'POST', path: '/v2/logging', kind: 'changeLogSettings', access: 'admin' },
+  ...['/v2', '/v2/models/{model}'].flatMap((base): Route[] => [
+    { method: 'GET', path: `${base}/trace/setting`, kind: 'traceSettings', access: 'predict' },
+    { method: 'POST', path: `${base}/trace/setting`, kind: 'changeTraceSettings', access: 'admin' },
+  ]),
   ...['/v2/systemsharedmemory', '/v2/cudasharedmemory'].flatMap((base): Route[] => [
     ...ofRegion(base, { method: 'GET', action: '/status' }),
     ...ofRegion(base, { method: 'POST', action: '/unregister' }),

@@ -10,11 +10,13 @@ import type { LogSettings } from './log-settings.js';
 import { modelConfig } from './model-config.js';
 import { repositoryIndex, repositoryLoad, repositoryUnload } from './repository-endpoint.js';
 import { statistics } from './statistics.js';
+import type { TraceSettings } from './trace-settings.js';
 
 export type ManagementDeps = {
   readonly tables: RoutingTable;
   readonly repository: Pick<ModelRepository, 'index' | 'load' | 'unload'>;
   readonly logging: LogSettings;
+  readonly traceSettings: TraceSettings;
   readonly config: Pick<GatewayConfig, 'maxBatchRows' | 'maxWaiting' | 'answerLimitMs' | 'maxJsonDepth'>;
 };
 
@@ -31,6 +33,8 @@ export type ManagementEndpoint = Extract<
       | 'repositoryUnload'
       | 'logSettings'
       | 'changeLogSettings'
+      | 'traceSettings'
+      | 'changeTraceSettings'
       | 'sharedMemory'
       | 'v1Models'
       | 'v1Status';
@@ -39,7 +43,7 @@ export type ManagementEndpoint = Extract<
 
 /** Answers an endpoint of the extensions. Throws a `RequestError`. */
 export async function manage(deps: ManagementDeps, endpoint: ManagementEndpoint, body: () => Promise<Buffer>): Promise<Reply> {
-  const { tables, logging, config } = deps;
+  const { tables, logging, traceSettings, config } = deps;
   const of = { repository: deps.repository, maxJsonDepth: config.maxJsonDepth };
   switch (endpoint.kind) {
     case 'modelConfig':
@@ -58,6 +62,12 @@ export async function manage(deps: ManagementDeps, endpoint: ManagementEndpoint,
       return logging.tell();
     case 'changeLogSettings':
       return logging.change(await body(), config.maxJsonDepth);
+    case 'traceSettings':
+      if (endpoint.model !== undefined) tables.need(endpoint.model);
+      return traceSettings.tell();
+    case 'changeTraceSettings':
+      if (endpoint.model === undefined) return traceSettings.change(await body(), config.maxJsonDepth);
+      throw new RequestError('notImplemented', 'models have no trace settings of their own: change them for all at /v2/trace/setting');
     case 'sharedMemory':
       throw new RequestError(
         'notImplemented',

@@ -20,8 +20,8 @@ const extensions = [
 ];
 
 /** `GET /v2`. */
-export function serverMetadata(): Reply {
-  return json(200, { name: 'perennial', version: gatewayVersion, extensions });
+export function serverMetadata({ traced }: { readonly traced: boolean }): Reply {
+  return json(200, { name: 'perennial', version: gatewayVersion, extensions: traced ? [...extensions, 'trace'] : extensions });
 }
 
 /** `GET /v2/health/ready`: whether every model that has a route can be answered. */

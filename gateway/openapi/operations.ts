@@ -75,6 +75,13 @@ export const operations: Readonly<Record<Endpoint['kind'], Operation>> = {
     request: asJson(ref('LogSettingsChange')),
     answers: { 200: asJson(ref('LogSettings')) },
   },
+  traceSettings: { tag: 'operations', summary: 'Which requests are traced', answers: { 200: asJson(ref('TraceSettings')) } },
+  changeTraceSettings: {
+    tag: 'operations',
+    summary: 'Change which requests are traced',
+    request: asJson(ref('TraceSettingsChange')),
+    answers: { 200: asJson(ref('TraceSettings')) },
+  },
   sharedMemory: { tag: 'operations', summary: 'Shared memory is not taken: always 501', optionalBody: true, answers: {} },
   repositoryIndex: {
     ...repository,

@@ -134,6 +134,18 @@ export const schemas = {
     log_format: text,
   }),
   LogSettingsChange: object({ log_info: flag, log_warning: flag, log_error: flag, log_verbose_level: count }, []),
+  TraceSettings: object({
+    trace_level: listOf({ enum: ['OFF', 'TIMESTAMPS'] }),
+    trace_rate: text,
+    trace_count: text,
+    log_frequency: text,
+    trace_file: text,
+    trace_mode: text,
+  }),
+  TraceSettingsChange: object(
+    { trace_level: { type: ['string', 'array', 'null'] }, trace_rate: { type: ['string', 'integer', 'null'] } },
+    [],
+  ),
   Labels: object({
     labels: {
       type: 'array',
