@@ -4,6 +4,7 @@ import type { ServingSpec } from '../../contracts/artifacts.js';
 import { PerennialError } from '../../domain/errors.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import type { GatewayMetrics } from '../watching/metrics.js';
+import type { TriedVersion } from './first-runs.js';
 import { tryVersion } from './first-runs.js';
 import type { VersionFacts } from './hosted-version.js';
 import { HostedVersion } from './hosted-version.js';
@@ -18,6 +19,8 @@ export type HostDeps = {
   readonly source: PackageSource;
   readonly trials: ModelTrials;
   readonly memory: ModelMemory;
+  /** What trials of this process proved, by the digest of the package: a rollback need not wait for another one. */
+  readonly tried: Map<string, TriedVersion>;
   readonly metrics: GatewayMetrics;
   readonly config: GatewayConfig;
   /** Throws `ArtifactRejected` for what this gateway cannot do for a version. */
@@ -25,6 +28,8 @@ export type HostDeps = {
 };
 
 const mebibyte = 1024 * 1024;
+/** Trials that are remembered; the oldest go first. */
+const mostTried = 256;
 
 /**
  * Gets to know a version: reads and verifies its package, and tries its model in another process. It is not loaded here
@@ -41,10 +46,13 @@ export async function hostVersion(
   const contents = await readPackage(source, servable);
   const rejected = (cause: Error): PerennialError =>
     new PerennialError('ArtifactRejected', `${model} ${version} cannot be served: ${cause.message}`, { cause });
-  const { plan, cost } = await tryVersion(deps, contents).catch((error: Error) => {
-    // That no process could be started says nothing of the version.
-    throw error instanceof PerennialError && error.type !== 'ArtifactRejected' ? error : rejected(error);
-  });
+  const { plan, cost } =
+    deps.tried.get(servable.package.digest) ??
+    (await tryVersion(deps, contents).catch((error: Error) => {
+      // That no process could be started says nothing of the version.
+      throw error instanceof PerennialError && error.type !== 'ArtifactRejected' ? error : rejected(error);
+    }));
+  remember(deps.tried, servable.package.digest, { plan, cost });
   deps.accept(contents.spec, plan);
   const placed = placeModel(cost, config);
   if (placed.bytes > config.memoryBudgetBytes) {
@@ -60,4 +68,13 @@ export async function hostVersion(
     open: () =>
       openRunner(async () => (await readPackage(source, servable)).model, { placement: placed, batchable: plan.batchable, config }),
   });
+}
+
+function remember(tried: Map<string, TriedVersion>, digest: string, proved: TriedVersion): void {
+  tried.delete(digest);
+  tried.set(digest, proved);
+  for (const oldest of tried.keys()) {
+    if (tried.size <= mostTried) return;
+    tried.delete(oldest);
+  }
 }

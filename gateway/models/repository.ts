@@ -47,6 +47,7 @@ const sweepEveryMs = 1_000;
 export class ModelRepository {
   readonly #deps: RepositoryDeps;
   readonly #memory: ModelMemory;
+  readonly #tried: HostDeps['tried'] = new Map();
   readonly #inTurn: ReturnType<typeof atMost>;
   #sweep: NodeJS.Timeout | undefined;
 
@@ -69,7 +70,9 @@ export class ModelRepository {
   host(servable: ServableVersion, origin: VersionFacts['origin'] = 'registry'): Promise<HostedVersion> {
     const { objects, verifier, trials, metrics, config, accept } = this.#deps;
     const source = { objects, verifier, folder: config.folder };
-    return this.#inTurn(() => hostVersion({ source, trials, memory: this.#memory, metrics, config, accept }, servable, origin));
+    return this.#inTurn(() =>
+      hostVersion({ source, trials, memory: this.#memory, tried: this.#tried, metrics, config, accept }, servable, origin),
+    );
   }
 
   /** Begins to watch what is used. */
