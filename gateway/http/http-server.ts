@@ -79,9 +79,9 @@ export function httpServer(config: GatewayConfig, handle: (request: IncomingMess
 
 function send(response: ServerResponse, reply: Reply, sending: Sending): Promise<void> | void {
   if (reply.stream !== undefined) return sendStream(response, { ...reply, stream: reply.stream }, sending);
-  const headers: Record<string, string | number> = { 'Content-Type': reply.contentType, 'Content-Length': Buffer.byteLength(reply.body) };
-  if (reply.headers !== undefined) Object.assign(headers, reply.headers);
-  if (sending.draining) headers['Connection'] = 'close';
+  const headers = ['Content-Type', reply.contentType, 'Content-Length', String(Buffer.byteLength(reply.body))];
+  for (const name in reply.headers) headers.push(name, reply.headers[name]!);
+  if (sending.draining) headers.push('Connection', 'close');
   response.writeHead(reply.status, headers);
   response.end(reply.body);
   // What the caller does not read stays in memory: not for ever.

@@ -11,42 +11,55 @@ export type BodyLimits = { readonly maxBytes: number; readonly room: BodyRoom };
  * Reads a request's whole body. Refuses one larger than `maxBytes` as soon as that is known (the rest is read and thrown
  * away, so that the caller gets to see the answer), unpacks it where it came packed, and refuses encodings that are not taken.
  */
-export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
-  const body = await readReceived(request, limits);
+export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
   const encoding = request.headers['content-encoding'];
-  if (encoding === undefined) return body;
-  const unpacked = await unpackBody(body, encoding, limits.maxBytes);
-  limits.room.hold(request, unpacked.length);
-  return unpacked;
+  const received = readReceived(request, limits);
+  return encoding === undefined ? received : unpacked(received, { request, encoding, limits });
+}
+
+async function unpacked(
+  received: Promise<Buffer>,
+  { request, encoding, limits }: { request: IncomingMessage; encoding: string; limits: BodyLimits },
+): Promise<Buffer> {
+  const body = await unpackBody(await received, encoding, limits.maxBytes);
+  limits.room.hold(request, body.length);
+  return body;
 }
 
 function readReceived(request: IncomingMessage, { maxBytes, room }: BodyLimits): Promise<Buffer> {
-  const tooLarge = (bytes: number): RequestError =>
-    invalid(`the body of ${bytes} bytes or more exceeds the maximum allowed value of ${maxBytes} bytes`);
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > maxBytes) {
     request.resume();
-    return Promise.reject(tooLarge(announced));
+    return Promise.reject(tooLarge(announced, maxBytes));
   }
   return new Promise((resolve, reject) => {
-    let chunks: Buffer[] = [];
+    // Nearly every body comes in one piece.
+    let first: Buffer | undefined;
+    let more: Buffer[] | undefined;
     let bytes = 0;
     let refused = false;
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
       if (refused) return;
       try {
-        if (bytes > maxBytes) throw tooLarge(bytes);
+        if (bytes > maxBytes) throw tooLarge(bytes, maxBytes);
         room.hold(request, bytes);
-        chunks.push(chunk);
+        if (first === undefined) first = chunk;
+        else (more ??= [first]).push(chunk);
       } catch (error) {
         refused = true;
-        chunks = [];
+        first = more = undefined;
         reject(error as RequestError);
       }
     });
-    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    request.on('end', () => resolve(more === undefined ? (first ?? empty) : Buffer.concat(more)));
+    // A caller that leaves before the end is an error of the request, too.
     request.on('error', () => reject(invalid('the body ended early')));
-    request.on('aborted', () => reject(invalid('the body ended early')));
   });
+}
+
+const empty = Buffer.alloc(0);
+
+function tooLarge(bytes: number, maxBytes: number): RequestError {
+  return invalid(`the body of ${bytes} bytes or more exceeds the maximum allowed value of ${maxBytes} bytes`);
 }
