@@ -29,7 +29,11 @@ class Away implements LatencyStore {
     if (this.away) throw new PerennialError('Unavailable', 'Postgres did not answer');
     for (const row of rows) this.rows.set(`${row.version} ${row.shadow} ${row.eventMinute} ${row.openedMs}`, row);
   }
-  forgetBefore = async () => 0;
+  readonly forgotten: number[] = [];
+  async forgetBefore(openedMs: number): Promise<number> {
+    this.forgotten.push(openedMs);
+    return 0;
+  }
 }
 
 const flush = (gateway: Gateway) => post(`${gateway.url}/v2/captures/flush`, {});
@@ -117,6 +121,18 @@ describe('latencies', () => {
     expect(live[0]!.counts.reduce((sum, count) => sum + count, 0)).toBe(10);
     expect(await metric(gateway, 'gateway_latency_sketches_waiting')).toBe(0);
     expect(await metric(gateway, 'gateway_latency_sketches_dropped_total')).toBe(0);
+  });
+
+  it('are forgotten after their time', async () => {
+    const store = new Away();
+    store.away = false;
+    const { routes, outcomes } = stage.registry;
+    const gateway = await stage.start({ latencyRetentionMs: 5_000, latencyEveryMs: 10 }, { routes, outcomes, captures, latencies: store });
+    await until(() => store.forgotten.length > 0);
+    await flush(gateway);
+    // Once an hour, not each turn.
+    expect(store.forgotten).toHaveLength(1);
+    expect(Date.now() - store.forgotten[0]!).toBeGreaterThanOrEqual(5_000);
   });
 
   it('are stored when the gateway stops', async () => {
