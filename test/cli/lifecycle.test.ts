@@ -101,7 +101,7 @@ describe('approve', () => {
       'looks right',
       '--yes',
     ]);
-    expect(stdout).toMatch(/mape\s+13\.2%\s+14\.5%/);
+    expect(stdout).toMatch(/mape\s+13\.2%\s+\d.* rows?.*\s+13\.2%\s+14\.5%\s+\d/);
     expect(stdout).toMatch(/Rollout plan blue-green/);
     expect(stdout).toMatch(/is approved \(signed\)/);
     expect(code).toBe(0);
