@@ -26,6 +26,7 @@ export function reachOf({ kind }: Endpoint): Reach {
     case 'repositoryLoad':
     case 'repositoryUnload':
     case 'changeLogSettings':
+    case 'changeTraceSettings':
       return 'everywhere';
     case 'job':
     case 'jobResult':
