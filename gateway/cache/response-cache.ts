@@ -94,8 +94,14 @@ export class ResponseCache {
     this.bytes += bytes - (this.#entries.get(key)?.bytes ?? 0);
     this.#entries.delete(key);
     this.#entries.set(key, { predicted: ownCopy(predicted), bytes, untilMs: nowMs + this.#options.ttlMs });
+    const { maxEntries } = this.#options;
+    if (this.#entries.size > maxEntries || this.bytes > this.#maxBytes) this.#evict(maxEntries - (maxEntries >> 5));
+  }
+
+  /** Lets go of some at a time: finding the oldest entry of a map costs what was taken from its front before. */
+  #evict(toEntries: number): void {
     for (const [oldest, entry] of this.#entries) {
-      if (this.#entries.size <= this.#options.maxEntries && this.bytes <= this.#maxBytes) break;
+      if (this.#entries.size <= toEntries && this.bytes <= this.#maxBytes) break;
       this.#entries.delete(oldest);
       this.bytes -= entry.bytes;
     }
