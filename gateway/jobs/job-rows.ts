@@ -6,7 +6,8 @@ import { isObject, readInferRequest } from '../oip/oip-request.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
 import { instanceOf } from '../sagemaker/request-body.js';
-import { fromCsv, fromInstances, isCsvHeader } from '../sagemaker/sagemaker-body.js';
+import { fromInstances } from '../oip/instances.js';
+import { fromCsv, isCsvHeader } from '../sagemaker/sagemaker-csv.js';
 import { rowsOf, someRows } from '../streams/request-rows.js';
 import type { JobInput } from './job-record.js';
 

@@ -83,6 +83,6 @@ function readRate(value: unknown): number {
 function checkFixed(name: string, value: unknown): void {
   const fixed: Readonly<Record<string, string>> = { trace_count: '-1', log_frequency: '0', trace_file: '', trace_mode: 'opentelemetry' };
   if (!Object.hasOwn(fixed, name)) throw invalid(`${quote(name)} is no trace setting: trace_level and trace_rate are`);
-  if (value !== null && String(value) !== fixed[name])
+  if (value !== null && (typeof value === 'number' ? String(value) : value) !== fixed[name])
     throw invalid(`${name} cannot be changed over the network: ${quote(fixed[name])} is what it is here, since traces go to OpenTelemetry`);
 }

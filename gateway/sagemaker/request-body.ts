@@ -6,7 +6,8 @@ import type { ServingPlan } from '../plans/serving-plan.js';
 import { linesOf } from '../streams/body-lines.js';
 import type { NpyArray } from './npy.js';
 import { npyColumns, npyInput, readNpy } from './npy.js';
-import { fromCsv, fromInstances } from './sagemaker-body.js';
+import { fromInstances } from '../oip/instances.js';
+import { fromCsv } from './sagemaker-csv.js';
 
 /** How a body holds its rows, which is how the answer holds them unless another form is accepted. */
 export type Format = 'oip' | 'instances' | 'csv' | 'jsonLines' | 'npy';

@@ -1,4 +1,5 @@
 import { invalid } from '../http/request-error.js';
+import { sizesOf } from '../oip/instances.js';
 import type { InferRequest, RequestInput } from '../oip/oip-request.js';
 import { isObject, kindOf, quote } from '../oip/oip-request.js';
 import type { ServingPlan, SignatureTensor } from '../plans/serving-plan.js';
@@ -23,11 +24,6 @@ function soleInput(tensor: unknown, plan: ServingPlan): Record<string, unknown> 
 
 function tensorOf({ name, datatype, shape }: SignatureTensor, data: unknown): RequestInput {
   return { name, datatype, shape: sizesOf(data, shape.length), data };
-}
-
-/** Sizes of a nested list, as deep as the signature says. */
-function sizesOf(value: unknown, depth: number): number[] {
-  return depth <= 0 || !Array.isArray(value) ? [] : [value.length, ...sizesOf(value[0], depth - 1)];
 }
 
 /** JSON with each `{"b64": "..."}` in it as the text whose bytes it holds. Throws a `RequestError` for other bytes. */
