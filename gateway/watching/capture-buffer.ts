@@ -1,6 +1,7 @@
 import type { Capture, CaptureStore } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';
 import { bucketCount, bucketOf } from '../../domain/routing.js';
+import { isRefusal } from './store-refusal.js';
 
 export type CaptureLimits = { readonly everyMs: number; readonly batchRows: number; readonly maxRows: number };
 
@@ -117,7 +118,7 @@ export class CaptureBuffer {
       this.lastFailure = null;
     } catch (error) {
       this.lastFailure = error instanceof Error ? error.message : String(error);
-      if (!isRefused(error)) {
+      if (!isRefusal(error)) {
         this.#writeIn(retryAfterMs[Math.min(this.#failures++, retryAfterMs.length - 1)]!);
         return;
       }
@@ -133,11 +134,4 @@ export class CaptureBuffer {
     const restMs = (performance.now() - startedMs) * restShare;
     this.#writeIn(this.#waiting.length >= this.#limits.batchRows ? restMs : Math.max(restMs, this.#limits.everyMs));
   }
-}
-
-/** Whether the store will never take these rows: a typed refusal, or an SQLSTATE of wrong data. Anything else is tried again. */
-function isRefused(error: unknown): boolean {
-  if (error instanceof PerennialError) return !error.retryable;
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && /^2[23][0-9A-Z]{3}$/.test(code);
 }
