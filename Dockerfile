@@ -39,6 +39,10 @@ COPY --from=build /opt/perennial/tools ./tools
 COPY --from=build /opt/perennial/dist ./dist
 # Their digest goes into every run's record; nothing here runs them.
 COPY trainers ./trainers
+# SageMaker starts a container with the argument "serve": the gateway on the package in /opt/ml/model, on port 8080.
+RUN echo "import './dist/workers/sagemaker-gateway.js';" > serve.js
+LABEL com.amazonaws.sagemaker.capabilities.multi-models=true \
+      com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
 USER node
 ARG PERENNIAL_CODE_REVISION=unknown
 ENV PERENNIAL_CODE_REVISION=$PERENNIAL_CODE_REVISION

@@ -135,7 +135,24 @@ export type Route = {
 };
 
 /** A version as the gateway loads it. */
-export type ServableVersion = { readonly model: string; readonly version: string; readonly package: PackageRef };
+export type ServableVersion = {
+  readonly model: string;
+  readonly version: string;
+  readonly package: PackageRef;
+  /** The model's name in its package, where it is served under another one. */
+  readonly packagedAs?: string;
+};
+
+/**
+ * Models that whoever runs a gateway loads from folders by names of his own, as SageMaker does with a container. `add`
+ * resolves when the model can be asked: `Conflict` for a name that is loaded, `ArtifactRejected` with the reason otherwise.
+ */
+export type ContainerModels = {
+  add(name: string, url: string): Promise<void>;
+  /** Answers whether there was one. */
+  remove(name: string): boolean;
+  list(): readonly { readonly name: string; readonly url: string }[];
+};
 
 /** What the gateway needs of the registry. `follow` calls back on change (LISTEN, and a poll each second). */
 export type RouteSource = {

@@ -7,6 +7,7 @@ export const entryPoints = Object.freeze([
   'workers/cpu.worker.ts',
   'workers/gpu.worker.ts',
   'workers/gateway.ts',
+  'workers/sagemaker-gateway.ts',
   'workers/api.ts',
   'gateway/models/inference-thread.ts',
   'adapters/onnx/trial-program.ts',

@@ -1,15 +1,24 @@
 import { PerennialError } from '../domain/errors.js';
-import { type Config, readConfig } from './config.js';
+import { type Config, type Environment, readConfig } from './config.js';
 
 export type Stoppable = { run(): Promise<void>; stop(): void };
+
+/** A process entry point of the platform: see `runConfigured`. */
+export function runProcess(name: string, open: (config: Config) => Promise<Stoppable>): Promise<void> {
+  return runConfigured(name, readConfig, open);
+}
 
 /**
  * A process entry point: reads the configuration, opens its part, runs until SIGTERM or SIGINT, and lets go in order.
  * An expected failure is one line on stderr and exit code 1.
  */
-export async function runProcess(name: string, open: (config: Config) => Promise<Stoppable>): Promise<void> {
+export async function runConfigured<C>(
+  name: string,
+  read: (env: Environment) => C,
+  open: (config: C) => Promise<Stoppable>,
+): Promise<void> {
   try {
-    const part = await open(readConfig(process.env));
+    const part = await open(read(process.env));
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => part.stop());
     await part.run();
     process.exit(0);

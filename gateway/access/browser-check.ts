@@ -11,7 +11,7 @@ const loopbackHost = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 export function refuseOtherSites(headers: IncomingHttpHeaders, of: { readonly open: boolean; readonly hosts: readonly string[] }): void {
   const host = (headers.host ?? '').toLowerCase();
   // Browsers always name their host; calls that came by gRPC have none.
-  if (of.open && host !== '' && !loopbackHost.test(host) && !of.hosts.includes(host))
+  if (of.open && host !== '' && !loopbackHost.test(host) && !of.hosts.includes(host) && !of.hosts.includes('*'))
     throw new RequestError('forbidden', `Host "${host.slice(0, 200)}" is not one that this gateway answers for`);
   const { origin } = headers;
   if (origin !== undefined && origin.toLowerCase() !== `http://${host}` && origin.toLowerCase() !== `https://${host}`)

@@ -20,6 +20,8 @@ export type Endpoint =
   | { readonly kind: 'v1Predict'; readonly model: string; readonly version: string | null }
   | { readonly kind: 'labels' | 'route'; readonly model: string }
   | { readonly kind: 'inferStream' | 'generateStream' | 'generate'; readonly model: string; readonly version: string | null }
+  | { readonly kind: 'ping' | 'containerInvocations' | 'containerModels' | 'containerLoad' }
+  | { readonly kind: 'containerModel' | 'containerUnload' | 'containerInvoke'; readonly model: string }
   | { readonly kind: 'submitJob'; readonly model: string; readonly version: string | null }
   | { readonly kind: 'job' | 'jobResult' | 'deleteJob'; readonly job: string }
   | { readonly kind: 'invocations' | 'invocationsStream' | 'invocationsAsync'; readonly model: string };

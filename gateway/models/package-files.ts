@@ -32,7 +32,7 @@ export async function readPackage(source: PackageSource, servable: ServableVersi
   const need = (path: string): PackageFile => find(path) ?? refuse(`it has no ${path}`);
   const onnx = await readObject(source, need('model.onnx').digest);
   const spec = parse(await readObject(source, need('serving.json').digest), 'serving.json') as ServingSpec;
-  if (spec.model !== model) refuse(`its serving.json is of model ${spec.model}`);
+  if (spec.model !== (servable.packagedAs ?? model)) refuse(`its serving.json is of model ${spec.model}`);
   const exampleFile = find('input-example.json');
   const example = exampleFile === undefined ? null : parse(await readObject(source, exampleFile.digest), 'input-example.json');
   return { model: onnx, spec, example };

@@ -11,6 +11,7 @@ const errors: Readonly<Record<number, string>> = {
   403: "The caller's key is for other calls",
   404: 'There is no such model, version or path',
   405: 'Another method is for this path',
+  409: 'There is another one of that name, or it is not done yet',
   415: 'The content type or encoding is not taken',
   424: 'The model failed to answer',
   429: 'Too many requests: Retry-After says when to come again',
@@ -19,6 +20,7 @@ const errors: Readonly<Record<number, string>> = {
   501: 'This is not implemented, and never answered otherwise',
   503: 'Nothing can answer yet, or too much waits already: Retry-After says when to come again',
   504: 'The answer took longer than it may',
+  507: 'There is no room for another model',
 };
 
 const names: Readonly<Record<string, string>> = {

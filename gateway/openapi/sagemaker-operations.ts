@@ -18,6 +18,10 @@ const headers = {
 
 const runtime = { tag: 'sagemaker', request: rows, headers, sagemakerErrors: true } as const;
 
+const predicted = {
+  200: { ...asJson(ref('Anything')), 'text/csv': { type: 'string' }, 'application/jsonlines': { type: 'string' } },
+} as const;
+
 /** SageMaker's runtime and what its clients call. */
 export const sagemakerOperations = {
   invocations: {
@@ -37,4 +41,16 @@ export const sagemakerOperations = {
     optionalBody: true,
     answers: { 202: asJson(ref('Anything')) },
   },
+  ping: { tag: 'sagemaker', summary: 'Whether this container can answer', answers: { 200: asJson(ref('Anything')) } },
+  containerInvocations: { ...runtime, sagemakerErrors: false, summary: 'Predict in a container of one model', answers: predicted },
+  containerInvoke: { ...runtime, sagemakerErrors: false, summary: 'Predict in a container of many models', answers: predicted },
+  containerModels: { tag: 'sagemaker', summary: 'Models of a container, by pages', answers: { 200: asJson(ref('Anything')) } },
+  containerModel: { tag: 'sagemaker', summary: 'A model of a container', answers: { 200: asJson(ref('Anything')) } },
+  containerLoad: {
+    tag: 'sagemaker',
+    summary: 'Load a model from the folder of its package',
+    request: asJson(ref('Anything')),
+    answers: { 200: asJson(ref('Anything')) },
+  },
+  containerUnload: { tag: 'sagemaker', summary: 'Unload a model', answers: { 200: asJson(ref('Anything')) } },
 } satisfies Record<string, Operation>;

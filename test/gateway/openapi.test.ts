@@ -51,7 +51,7 @@ describe('the OpenAPI document', () => {
     for (const { path, operation } of operations)
       expect([path, operation.security === undefined || operation.security.length === 0]).toEqual([path, true]);
     const open = operations.filter(({ operation }) => operation.security !== undefined).map(({ path }) => path);
-    expect(open.sort()).toEqual(['/openapi.json', '/v2/health/live', '/v2/health/ready']);
+    expect(open.sort()).toEqual(['/openapi.json', '/ping', '/v2/health/live', '/v2/health/ready']);
   });
 
   it('refers only to what it holds', () => {

@@ -61,6 +61,8 @@ export class Stage {
   readonly log: LogLine[] = [];
   readonly folder: string;
   readonly objects: ObjectStore;
+  /** Of the key that signs this stage's packages. */
+  readonly publicKeyPem: string;
   readonly #signer;
   readonly #verifier;
   readonly #gateways: Gateway[] = [];
@@ -71,7 +73,8 @@ export class Stage {
     this.objects = objects;
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
     this.#signer = createPackageSigner(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
-    this.#verifier = createPackageVerifier({ trustedKeys: [publicKey.export({ type: 'spki', format: 'pem' }).toString()] });
+    this.publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    this.#verifier = createPackageVerifier({ trustedKeys: [this.publicKeyPem] });
   }
 
   /** Stores, signs and registers a package. */

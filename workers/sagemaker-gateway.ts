@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createModelTrials } from '../adapters/onnx/model-trials.js';
+import { folderModels } from '../adapters/serving/folder-models.js';
+import { createPackageVerifier } from '../adapters/signing/package-verifier.js';
+import { createGateway } from '../gateway/gateway.js';
+import { runConfigured, sayReady } from './process.js';
+import { readSageMakerConfig } from './sagemaker-config.js';
+
+/** Name under which the only model of a container is served. */
+const onlyModel = 'model';
+
+// The online inference server as a SageMaker container: packages from folders, no Postgres, no object store.
+await runConfigured('gateway', readSageMakerConfig, async (config) => {
+  const log = (line: object): void => void process.stderr.write(`${JSON.stringify(line)}\n`);
+  const models = folderModels({ root: config.modelFolder, unsigned: config.unsigned });
+  if (config.unsigned) log({ level: 'warn', event: 'signaturesNotVerified', because: 'PERENNIAL_ALLOW_UNSIGNED=1' });
+  if (!config.many) await models.add(onlyModel, config.modelFolder);
+  const trials = createModelTrials({ program: fileURLToPath(new URL('../adapters/onnx/trial-program.js', import.meta.url)) });
+  const gateway = createGateway({
+    routes: models.routes,
+    captures: models.captures,
+    outcomes: models.outcomes,
+    objects: models.objects,
+    trials,
+    log,
+    verifier: config.unsigned
+      ? { verify: () => Promise.resolve({ keyId: 'none', name: 'unsigned' }) }
+      : createPackageVerifier({ trustedKeys: config.trustedKeys }),
+    container: { models, only: config.many ? null : onlyModel },
+    config: {
+      id: `gateway-${randomUUID()}`,
+      host: config.host,
+      port: config.port,
+      folder: join(config.workFolder, 'gateway'),
+      // Nobody but SageMaker reaches it, under names of its own.
+      hosts: ['*'],
+      ...(config.memoryBytes === null ? {} : { memoryBudgetBytes: config.memoryBytes, trialMemoryBytes: config.memoryBytes }),
+      inferenceThread: fileURLToPath(new URL('../gateway/models/inference-thread.js', import.meta.url)),
+    },
+  });
+  let stopped: () => void = () => undefined;
+  const stopping = new Promise<void>((resolve) => {
+    stopped = resolve;
+  });
+  return {
+    async run() {
+      await gateway.start();
+      sayReady('gateway', { url: gateway.url });
+      await stopping;
+      await gateway.stop();
+      await trials.close();
+    },
+    stop: () => stopped(),
+  };
+});
