@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { createApprovalActivities } from '../activities/approval.activities.js';
 import { createArtifactActivities } from '../activities/artifact.activities.js';
@@ -20,6 +20,7 @@ import { ensureSigningKey } from '../adapters/keys/signing-key.js';
 import { createFanOut } from '../adapters/notify/fan-out.js';
 import { createLogNotifier } from '../adapters/notify/log.js';
 import { createSlackNotifier } from '../adapters/notify/slack.js';
+import { createModelTrials } from '../adapters/onnx/model-trials.js';
 import { createApprovalStore } from '../adapters/postgres/approval-store.js';
 import { createLifecycleStore } from '../adapters/postgres/lifecycle-store.js';
 import { createRegistryStore } from '../adapters/postgres/registry-store.js';
@@ -63,6 +64,8 @@ export async function computeActivities(config: Config, { database: { db }, obje
   await mkdir(scratchFolder, { recursive: true });
   const cache = createStepCache(db);
   const tables = duckDbTables();
+  // Bundled beside the workflows.
+  const trials = createModelTrials({ program: join(dirname(config.workflowBundle), 'adapters', 'onnx', 'trial-program.js') });
   const signingKey = await ensureSigningKey(config.keysFolder);
   return {
     ...createDataActivities({
@@ -82,7 +85,7 @@ export async function computeActivities(config: Config, { database: { db }, obje
       compute: localCompute({ home: config.home, python: config.python, trainersFolder: config.trainersFolder, objects }),
       trainersDigest: await trainersDigest(config.trainersFolder),
     }),
-    ...createEvaluationActivities({ objects, cache, tables, scratchFolder }),
+    ...createEvaluationActivities({ objects, cache, tables, scratchFolder, trials }),
     ...createArtifactActivities({
       objects,
       verifier,

@@ -7,6 +7,7 @@ import { withScratch } from '../data/data-deps.js';
 import type { TableSession } from '../ports.js';
 import { championRows } from './champion-rows.js';
 import { type EvaluationDeps, type FeatureRows, packageFile, readFeatures, servingSpec } from './evaluation-deps.js';
+import { proveFirstRun } from './first-run.js';
 import { loadOnnx, singleRowP95Ms } from './onnx-model.js';
 import { readOnnxStructure } from './onnx-structure.js';
 
@@ -25,7 +26,10 @@ export async function evaluateModel(deps: EvaluationDeps, input: EvaluateInput):
   const bytes = await deps.objects.get(onnx.digest);
   readOnnxStructure(bytes);
   return withScratch(deps, [], async (scratch) => {
-    const rows = await readFeatures(deps, { features: holdout, eventTime: definition.eventTime }, scratch);
+    const [rows] = await Promise.all([
+      readFeatures(deps, { features: holdout, eventTime: definition.eventTime }, scratch),
+      proveFirstRun(deps.trials, bytes, definition.features.length),
+    ]);
     const model = await loadOnnx(bytes, definition.serving.output);
     try {
       const predicted = await model.predict(rows.matrix, rows.width);

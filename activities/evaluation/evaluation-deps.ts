@@ -3,9 +3,10 @@ import type { PackageRef, ServingSpec } from '../../contracts/artifacts.js';
 import { PerennialError } from '../../domain/errors.js';
 import { type DataDeps, identifier, openTable } from '../data/data-deps.js';
 import type { TableSession } from '../ports.js';
+import type { ModelTrials } from '../trial-ports.js';
 
 /** What evaluation and packaging need from outside. */
-export type EvaluationDeps = Pick<DataDeps, 'objects' | 'cache' | 'tables' | 'scratchFolder'>;
+export type EvaluationDeps = Pick<DataDeps, 'objects' | 'cache' | 'tables' | 'scratchFolder'> & { readonly trials: ModelTrials };
 
 /** Rows of a feature set: features row-major FP32, as the model takes them. */
 export type FeatureRows = {

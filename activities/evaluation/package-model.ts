@@ -10,6 +10,7 @@ import { packageDigest } from '../artifact.activities.js';
 import { withScratch } from '../data/data-deps.js';
 import { checkAnswers, checkSignature } from './check-onnx.js';
 import { type EvaluationDeps, readFeatures } from './evaluation-deps.js';
+import { proveFirstRun } from './first-run.js';
 import { inputExample } from './input-example.js';
 import { loadOnnx } from './onnx-model.js';
 import { readOnnxStructure } from './onnx-structure.js';
@@ -38,9 +39,12 @@ export async function packageModel(deps: EvaluationDeps, { definition, trained, 
   const manifest = readManifest(await deps.objects.get(trained.manifest.digest));
   const structure = readOnnxStructure(onnx);
   checkSignature(structure, definition);
-  const rows = await withScratch(deps, [], (scratch) =>
-    readFeatures(deps, { features: sample, eventTime: definition.eventTime, limit: sampleRows }, scratch),
-  );
+  const [rows] = await Promise.all([
+    withScratch(deps, [], (scratch) =>
+      readFeatures(deps, { features: sample, eventTime: definition.eventTime, limit: sampleRows }, scratch),
+    ),
+    proveFirstRun(deps.trials, onnx, definition.features.length),
+  ]);
   // Unbounded: the file itself is compared with what the trainer saw.
   const model = await loadOnnx(onnx, {});
   try {

@@ -5,8 +5,10 @@ import { createEvaluationActivities } from '../../activities/evaluation.activiti
 import { createTrainingActivities } from '../../activities/training.activities.js';
 import { localCompute } from '../../adapters/compute/local.js';
 import { trainersDigest } from '../../adapters/compute/trainers-digest.js';
+import { createModelTrials } from '../../adapters/onnx/model-trials.js';
 import type { HyperparameterValue, ModelDefinition } from '../../domain/model-definition.js';
 import type { DataWorld } from '../data/world.js';
+import { trialProgram } from '../gateway/support/trial-program.js';
 import { testPlaces } from '../support/servers.js';
 
 export const context = { run: 'run-1', useCache: true } as const;
@@ -30,7 +32,7 @@ export async function activitiesOf(world: DataWorld) {
   };
   return {
     ...createDataActivities(world),
-    ...createEvaluationActivities(world),
+    ...createEvaluationActivities({ ...world, trials: createModelTrials({ program: trialProgram() }) }),
     ...createTrainingActivities({
       compute,
       objects: world.objects,
