@@ -13,6 +13,8 @@ export type Config = {
   readonly objects: { readonly location: string; readonly endpoint?: string; readonly region?: string };
   /** Where observed requests go: a folder or `s3://bucket/prefix`. */
   readonly captures: string;
+  /** Where inputs and results of asynchronous invocations are: a folder or `s3://bucket/prefix`. */
+  readonly asyncCalls: string;
   /** What redacted captures are hashed with; null: that of this machine, made at the first start. */
   readonly redactionSecret: string | null;
   readonly bind: string;
@@ -80,7 +82,8 @@ export function readConfig(env: Environment): Config {
       ...(env['PERENNIAL_S3_ENDPOINT'] === undefined ? {} : { endpoint: env['PERENNIAL_S3_ENDPOINT'] }),
       ...(env['AWS_REGION'] === undefined ? {} : { region: env['AWS_REGION'] }),
     },
-    captures: env['PERENNIAL_CAPTURES'] ?? capturesBeside(env['PERENNIAL_OBJECTS'], home),
+    captures: env['PERENNIAL_CAPTURES'] ?? besideObjects(env['PERENNIAL_OBJECTS'], { home, name: 'captures' }),
+    asyncCalls: env['PERENNIAL_ASYNC'] ?? besideObjects(env['PERENNIAL_OBJECTS'], { home, name: 'async' }),
     redactionSecret: redactionSecret(env['PERENNIAL_REDACTION_SECRET']),
     bind: env['PERENNIAL_BIND'] ?? '127.0.0.1',
     apiPort: port(env, 'PERENNIAL_API_PORT', 8500),
@@ -132,9 +135,9 @@ function redactionSecret(secret: string | undefined): string | null {
   return secret ?? null;
 }
 
-/** Where nothing is said, captures go where objects go. */
-function capturesBeside(objects: string | undefined, home: string): string {
-  return objects?.startsWith('s3://') === true ? `${objects.replace(/\/+$/, '')}/captures` : join(home, 'captures');
+/** Where nothing is said, files go where objects go. */
+function besideObjects(objects: string | undefined, { home, name }: { home: string; name: string }): string {
+  return objects?.startsWith('s3://') === true ? `${objects.replace(/\/+$/, '')}/${name}` : join(home, name);
 }
 
 function need(env: Environment, name: string, what: string): string {

@@ -9,6 +9,7 @@ import { createCaptureStore } from '../adapters/postgres/serving/capture-store.j
 import { createLatencyStore } from '../adapters/postgres/serving/latency-sketches.js';
 import { createQualitySource } from '../adapters/postgres/serving/live-quality.js';
 import { createOutcomeStore } from '../adapters/postgres/serving/outcome-store.js';
+import { openNamedObjects } from '../adapters/named-objects/open-named-objects.js';
 import { createModelTrials } from '../adapters/onnx/model-trials.js';
 import { createRouteSource } from '../adapters/postgres/serving/route-source.js';
 import { createGateway, type Gateway } from '../gateway/gateway.js';
@@ -37,6 +38,7 @@ await runProcess('gateway', async (config) => {
     routes: createRouteSource(database.db, config.databaseUrl),
     captures: createCaptureStore(database.db),
     captureFiles: await openCaptureFiles({ ...config.objects, location: config.captures }),
+    named: await openNamedObjects({ ...config.objects, location: config.asyncCalls }),
     redactionSecret: config.redactionSecret ?? (await ensureRedactionSecret(join(config.home, 'gateway'))),
     latencies: createLatencyStore(database.db),
     quality: createQualitySource(database.db),
