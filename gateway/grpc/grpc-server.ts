@@ -12,6 +12,7 @@ import type { UnaryName } from './inference-service.js';
 import { inferStreams } from './infer-streams.js';
 import { LongCalls } from './long-calls.js';
 import { routedRpcs } from './route-calls.js';
+import { SlowSenders } from './slow-senders.js';
 import { statusOf } from './status.js';
 import type { AskRoute, Outcome } from './unary-calls.js';
 import { modelInfer, routedCall } from './unary-calls.js';
@@ -28,6 +29,7 @@ export type GrpcDeps = InferenceDeps & {
     | 'grpcMaxInFlight'
     | 'maxBodyBytes'
     | 'followEveryMs'
+    | 'requestTimeoutMs'
   >;
   readonly ask: AskRoute;
   /** An error as the gateway tells it; logs what nobody expected. */
@@ -64,7 +66,9 @@ export function grpcServer(deps: GrpcDeps): GrpcServer {
   const streams = inferStreams({ ...deps, outcome, limits });
   const longCalls = new LongCalls();
   const health = healthOf(deps.ready);
+  const slowSenders = new SlowSenders(config.requestTimeoutMs);
   const server = new Server({
+    interceptors: [slowSenders.interceptor],
     'grpc.max_receive_message_length': config.maxBodyBytes,
     'grpc.max_concurrent_streams': config.grpcMaxStreams,
     // A caller that vanished is noticed, and its streams end.
@@ -97,6 +101,7 @@ export function grpcServer(deps: GrpcDeps): GrpcServer {
         return bind(server, { ...config, grpcPort: 0 });
       });
       watch = setInterval(health.look, config.followEveryMs);
+      slowSenders.start();
       return address;
     },
     async close(limitMs) {
@@ -107,6 +112,7 @@ export function grpcServer(deps: GrpcDeps): GrpcServer {
       const limit = setTimeout(() => server.forceShutdown(), limitMs);
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       clearTimeout(limit);
+      slowSenders.stop();
     },
   };
 }

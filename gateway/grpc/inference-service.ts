@@ -5,8 +5,7 @@ import type { PackageDefinition, ServiceDefinition as LoadedService } from '@grp
 
 export const serviceName = 'inference.GRPCInferenceService';
 
-/** The calls of the service, by name. */
-export type RpcName = 'ModelInfer' | 'ModelStreamInfer' | UnaryName;
+/** The calls beside inference, by name. */
 export type UnaryName =
   | 'ServerLive'
   | 'ServerReady'

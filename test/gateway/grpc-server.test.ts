@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { connect } from 'node:http2';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -221,6 +222,22 @@ describe('a call', () => {
     expect(order).toContain('hasty 4');
     expect(order.indexOf('first')).toBeLessThan(order.indexOf('patient 7'));
     expect(await predicted()).toBe(9);
+  });
+
+  it('is ended when its request does not arrive, and the others go on', async () => {
+    const { grpcAddress } = await serve({ requestTimeoutMs: 200, headersTimeoutMs: 200 });
+    const session = connect(`http://${grpcAddress}`);
+    const begin = () =>
+      session.request({ ':method': 'POST', ':path': '/inference.GRPCInferenceService/ModelInfer', 'content-type': 'application/grpc', te: 'trailers' }); // prettier-ignore
+    const slow = [begin(), begin()];
+    // One sends half a length, the other a length and half a message.
+    slow[0]!.write(Buffer.from([0, 0, 0]));
+    slow[1]!.write(Buffer.from([0, 0, 0, 0, 100, 10, 6]));
+    const ended = slow.map((call) => new Promise<Record<string, unknown>>((resolve) => call.on('response', resolve)));
+    expect(await new GrpcClient(grpcAddress).call('ModelInfer', typedPairs([[1, 1]]))).toMatchObject({ model_name: 'demand' });
+    for (const headers of await Promise.all(ended))
+      expect(headers).toMatchObject({ 'grpc-status': '4', 'grpc-message': 'the%20request%20did%20not%20arrive%20within%20200%20ms' });
+    session.destroy();
   });
 
   it('takes messages of 64 MiB and no larger ones', async () => {
