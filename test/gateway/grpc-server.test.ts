@@ -276,4 +276,25 @@ describe('a stop', () => {
     await stopping;
     expect((await refusal(client.call('ServerLive', {}))).status).toBe('UNAVAILABLE');
   });
+
+  it('answers whatever it has predicted, while callers never cease to ask', async () => {
+    const gateway = await stage.serve([{ ...demand, model: 'draining' }], {}, { grpcPort: 0, folder: join(stage.folder, 'draining') });
+    const client = new GrpcClient(gateway.grpcAddress);
+    const outcomes = { answered: 0, codes: new Set<number>() };
+    let stopped = false;
+    const callers = Array.from({ length: 8 }, async () => {
+      while (!stopped)
+        await client.call('ModelInfer', typedPairs([[1, 1]], { model_name: 'draining' })).then(
+          () => outcomes.answered++,
+          ({ code }: { code: number }) => outcomes.codes.add(code),
+        );
+    });
+    await until(() => outcomes.answered > 200);
+    await gateway.stop();
+    stopped = true;
+    await Promise.all(callers);
+    // A call that came too late was refused before it was begun: the captures, stored at the stop, are as many as the answers.
+    expect([...outcomes.codes].filter((code) => code !== 14)).toEqual([]);
+    expect(stage.registry.stored.filter(({ model }) => model === 'draining')).toHaveLength(outcomes.answered);
+  });
 });
