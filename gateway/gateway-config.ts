@@ -104,6 +104,8 @@ export type GatewayConfig = {
   readonly latencyRetentionMs: number;
   /** Captures kept in memory while the store is slow or away; more are dropped and counted. */
   readonly maxCaptures: number;
+  /** Where observed requests are gathered, shared by the gateway's processes on one machine; null: below `folder`. */
+  readonly captureFolder: string | null;
   /** A file of observed requests that has grown to this size is finished. */
   readonly captureFileBytes: number;
   /** Such a file is finished at this age. */
@@ -196,6 +198,7 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   latencyRetentionMs: 30 * 24 * 3_600_000,
   captureBatchRows: 500,
   maxCaptures: 100_000,
+  captureFolder: null,
   captureFileBytes: 8 * 1024 * 1024,
   captureFileMs: 60_000,
   captureWaitingBytes: 16 * 1024 * 1024,

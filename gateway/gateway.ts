@@ -147,7 +147,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const spool =
     deps.captureFiles === undefined
       ? null
-      : new CaptureSpool({ folder: join(config.folder, 'capture-files'), files: deps.captureFiles, config, log });
+      : new CaptureSpool({ folder: config.captureFolder ?? join(config.folder, 'capture-files'), files: deps.captureFiles, config, log });
   if (spool !== null) metrics.sample(...spoolFigures(spool));
   const requests = new RequestCaptures(spool, redactors);
   const caches = new ResponseCaches(config);

@@ -62,6 +62,7 @@ await runProcess('gateway', async (config) => {
       tokens: config.tokenIssuer,
       hosts: config.apiHosts,
       folder,
+      captureFolder: join(config.home, 'gateway', 'capture-files'),
       ...memoryOf(config),
       idleUnloadMs: config.gatewayIdleUnloadMs,
       inferenceThread: fileURLToPath(new URL('../gateway/models/inference-thread.js', import.meta.url)),

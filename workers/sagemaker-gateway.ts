@@ -22,6 +22,8 @@ await runConfigured('gateway', readSageMakerConfig, async (config) => {
     routes: models.routes,
     captures: models.captures,
     outcomes: models.outcomes,
+    // Nothing captured leaves this process, where SageMaker captures by itself: any secret will do.
+    redactionSecret: randomUUID(),
     objects: models.objects,
     trials,
     log,
