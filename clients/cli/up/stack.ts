@@ -22,6 +22,8 @@ export type Stack = {
   readonly temporalUi: string | null;
   readonly databaseUrl: string;
   readonly gatewayUrl: string;
+  /** `host:port` of the gateway's gRPC. */
+  readonly gatewayGrpc: string;
   readonly apiUrl: string;
   readonly token: string;
   readonly person: PersonKey;
@@ -102,6 +104,7 @@ export async function startStack(world: World, { say, doing }: StackEvents): Pro
     for (const part of partsOf(world, addresses)) processes.push(new SupervisedProcess(part, { record, say }));
     await together(processes.map((part) => part.start()));
     const gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
+    const gatewayGrpc = `127.0.0.1:${gatewayGrpcPort}`;
     const apiUrl = `http://127.0.0.1:${apiPort}`;
     writeEndpoints(
       {
@@ -111,7 +114,7 @@ export async function startStack(world: World, { say, doing }: StackEvents): Pro
         databaseUrl: postgres.url,
         api: apiUrl,
         gateway: gatewayUrl,
-        gatewayGrpc: `127.0.0.1:${gatewayGrpcPort}`,
+        gatewayGrpc,
       },
       world.endpoints,
     );
@@ -120,6 +123,7 @@ export async function startStack(world: World, { say, doing }: StackEvents): Pro
       temporalUi: temporal.ui,
       databaseUrl: postgres.url,
       gatewayUrl,
+      gatewayGrpc,
       apiUrl,
       token,
       person,
