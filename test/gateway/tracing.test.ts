@@ -2,6 +2,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vite
 import type { Route } from '../../activities/ports.js';
 import type { LogLine } from '../../gateway/log.js';
 import { AccessLog } from '../../gateway/watching/access-log.js';
+import { readConfig } from '../../workers/config.js';
 import { openTracer, type OpenTracer } from '../../workers/telemetry.js';
 import { GrpcClient, rawPairs, refusal } from './support/grpc-client.js';
 import { ask, pairs, post } from './support/requests.js';
@@ -205,6 +206,21 @@ describe('the log of requests', () => {
   it('is for what failed or was slow', () => {
     const log = new AccessLog(() => undefined, 1_000);
     expect([log.wants(5, false), log.wants(5, true), log.wants(1_000, false)]).toEqual([false, true, true]);
+  });
+});
+
+describe('the share of requests that begin a trace', () => {
+  const needed = { DATABASE_URL: 'postgres://nowhere', PERENNIAL_WORKFLOW_BUNDLE: 'bundle.js' };
+
+  it('is a number from 0 to 1, and 0 where nobody said', () => {
+    expect(readConfig(needed).gatewayTraceRatio).toBe(0);
+    expect(readConfig({ ...needed, PERENNIAL_GATEWAY_TRACE_RATIO: '0.05' }).gatewayTraceRatio).toBe(0.05);
+    for (const wrong of ['', '2', '-0.1', 'all'])
+      expect(() => readConfig({ ...needed, PERENNIAL_GATEWAY_TRACE_RATIO: wrong })).toThrow('PERENNIAL_GATEWAY_TRACE_RATIO');
+  });
+
+  it('is of no use without a collector', () => {
+    expect(openTracer({ service: 'perennial-gateway', otlpEndpoint: null })).toBeNull();
   });
 });
 

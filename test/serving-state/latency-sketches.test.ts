@@ -4,7 +4,8 @@ import { createCaptureStore } from '../../adapters/postgres/serving/capture-stor
 import { createLatencyStore } from '../../adapters/postgres/serving/latency-sketches.js';
 import { createMeasurement } from '../../adapters/postgres/serving/measurement.js';
 import { LatencySketch } from '../../domain/latency-sketch.js';
-import { capture, freshModel, hour, servingWorld } from './world.js';
+import { judgeStep } from '../../domain/rollout-judgement.js';
+import { capture, freshModel, hour, limits, plan, servingWorld } from './world.js';
 
 const world = servingWorld();
 const minute = 60_000;
@@ -150,6 +151,28 @@ test('the count that tells whether to look again grows with sketches too', async
   const captured = await counts();
   await latencies.write([row({ model }, [{ latencyMs: 5, timeMs: hour }])]);
   expect(await counts()).toBeGreaterThan(captured);
+});
+
+test('a challenger that is slow at one gateway of three fails its step, although no capture was kept', async () => {
+  const { latencies, measurement } = stores();
+  const model = freshModel();
+  const seen = (latencyMs: number) =>
+    Array.from({ length: 40 }, (_, index) => ({ latencyMs: latencyMs + index / 10, timeMs: hour + index }));
+  const at = (gateway: string, version: string, latencyMs: number) => row({ model, gateway, version }, seen(latencyMs));
+  await latencies.write(['a', 'b', 'c'].map((gateway) => at(gateway, '1.0.0', 20)));
+  const judge = async () => {
+    const window = { model, shadow: false, fromMs: hour, toMs: hour + minute };
+    const champion = await measurement.variant({ ...window, version: '1.0.0' });
+    const challenger = await measurement.variant({ ...window, version: '1.0.1' });
+    const measurements = { fromMs: hour, toMs: hour + minute, champion, challenger, pairs: [] };
+    const verdict = judgeStep({ step: plan.steps[0]!, limits, measurements, elapsedMs: minute });
+    return Object.fromEntries(verdict.checks.map(({ check, outcome }) => [check, outcome]));
+  };
+  await latencies.write([at('a', '1.0.1', 20), at('b', '1.0.1', 20)]);
+  expect(await judge()).toMatchObject({ requests: 'passed', latency: 'passed', latencyRatio: 'passed' });
+  // A third of all requests is beyond the limit of 200 ms: so is the P95, for sure.
+  await latencies.write([at('c', '1.0.1', 500)]);
+  expect(await judge()).toMatchObject({ latency: 'failed', latencyRatio: 'failed' });
 });
 
 test('rows are forgotten by the wall time at which they were begun', async () => {
