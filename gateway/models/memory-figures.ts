@@ -31,13 +31,7 @@ export function memoryFigures(metrics: GatewayMetrics, { memory, config, version
       read: () => memory.budgetBytes,
     },
     {
-      name: 'gateway_requests_in_flight',
-      kind: 'gauge',
-      help: 'Requests that a version works on or that wait for it',
-      read: () => versions().reduce((sum, { inFlight }) => sum + inFlight, 0),
-    },
-    {
-      name: 'gateway_queue_utilisation',
+      name: 'gateway_queue_utilization',
       kind: 'gauge',
       help: 'The fullest queue of a version: 1 is where requests are answered 503',
       read: () => versions().reduce((most, { batcher }) => Math.max(most, batcher.pending / config.maxWaiting), 0),
