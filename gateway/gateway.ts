@@ -53,7 +53,7 @@ import { OutcomeCache } from './prediction/outcome-cache.js';
 import { Predictor } from './prediction/predictor.js';
 import { RegistryLink } from './routing/registry-link.js';
 import type { Reply } from './http/reply.js';
-import { errorReply, json, requestErrorOf } from './http/reply.js';
+import { bodyText, errorReply, json, requestErrorOf } from './http/reply.js';
 import { RequestError } from './http/request-error.js';
 import { readBody } from './http/request-body.js';
 import { RouteFollower } from './routing/route-follower.js';
@@ -63,12 +63,8 @@ import { jobFigures } from './jobs/job-figures.js';
 import { JobFolder } from './jobs/job-folder.js';
 import { JobQueue } from './jobs/job-queue.js';
 import type { ContainerMode } from './sagemaker/container-endpoint.js';
-import { answerContainer } from './sagemaker/container-endpoint.js';
-import { invokeAsync } from './sagemaker/async-invocation.js';
-import { invokeWithResponseStream } from './sagemaker/response-stream.js';
-import { invoke } from './sagemaker/sagemaker-endpoint.js';
 import { invocationError } from './sagemaker/sagemaker-errors.js';
-import { Sessions } from './sagemaker/sessions.js';
+import { sageMakerRoutes } from './sagemaker/sagemaker-routes.js';
 import { generate, stream } from './streams/stream-endpoint.js';
 import { answerTogether } from './siblings/answer-together.js';
 import { reachOf } from './siblings/siblings.js';
@@ -148,8 +144,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     deps.captureFiles === undefined
       ? null
       : new CaptureSpool({ folder: config.captureFolder ?? join(config.folder, 'capture-files'), files: deps.captureFiles, config, log });
-  if (spool !== null) metrics.sample(...spoolFigures(spool));
   const requests = new RequestCaptures(spool, redactors);
+  if (spool !== null) metrics.sample(...spoolFigures(spool, requests));
   const caches = new ResponseCaches(config);
   metrics.sample(...caches.figures(() => tables.models.flatMap((model) => [...tables.need(model).versions.values()])));
   const shadow = new Shadow({ outcomes, captures, bodies: requests, redactors, config });
@@ -173,22 +169,19 @@ export function createGateway(deps: GatewayDeps): Gateway {
   });
   const link = new RegistryLink({ routes: deps.routes, follower, config, log });
   const access = new AccessControl(config);
-  const callers = { access, hosts: config.hosts };
+  const callers = { access, hosts: config.hosts, modelOfJob: (job: string) => queue.find(job)?.model ?? null };
   const bodies = { maxBytes: config.maxBodyBytes, room: new BodyRoom(config.maxBodiesBytes) };
   let unfollowKeys: (() => void) | undefined;
   const { maxJsonDepth, maxBodyBytes } = config;
-  const invocations = { tables, sessions: new Sessions(config.sessionTtlMs), maxJsonDepth };
   const streams = { tables, maxJsonDepth, maxBodyBytes };
-  const container = {
-    ...{ ...invocations, mode: deps.container ?? null, memoryBudgetBytes: config.memoryBudgetBytes },
-    ready: () => follower.ready && !draining,
-  };
   const named = deps.named ?? null;
   const queue = new JobQueue({
     ...{ predictor: plainPredictor, tables, objects: deps.objects, named, config, log },
     folder: new JobFolder(join(config.folder, 'jobs')),
   });
   metrics.sample(...jobFigures(queue));
+  const ready = (): boolean => follower.ready && !draining;
+  const sageMaker = sageMakerRoutes({ tables, queue, named, mode: deps.container ?? null, config, ready });
   const siblings = deps.siblings ?? null;
   let url = '';
   let grpcAddress = '';
@@ -204,28 +197,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
           { ...endpoint, headers, body: await body(), arrivedMs, cancel: new CallerGone(request.socket) },
         );
       case 'invocations':
-        return invoke(
-          { ...invocations, predictor },
-          { ...endpoint, headers, body: await body(), arrivedMs, cancel: new CallerGone(request.socket) },
-        );
       case 'invocationsStream':
-        return invokeWithResponseStream(
-          { ...invocations, predictor },
-          {
-            ...endpoint,
-            headers,
-            body: await body(),
-            arrivedMs,
-            cancel: new CallerGone(request.socket),
-          },
-        );
       case 'invocationsAsync':
-        return invokeAsync({ ...invocations, queue, named }, { ...endpoint, headers, body: await body() });
-      case 'submitJob':
-      case 'job':
-      case 'jobResult':
-      case 'deleteJob':
-        return answerJobs({ queue, tables, maxJsonDepth }, endpoint, { headers, body });
       case 'ping':
       case 'containerInvocations':
       case 'containerModels':
@@ -233,10 +206,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
       case 'containerModel':
       case 'containerUnload':
       case 'containerInvoke':
-        return answerContainer({ ...container, predictor }, endpoint, {
-          ...{ headers, body, arrivedMs, url: request.url ?? '' },
-          cancel: new CallerGone(request.socket),
-        });
+        return sageMaker(endpoint, { request, body, arrivedMs, predictor });
+      case 'submitJob':
+      case 'job':
+      case 'jobResult':
+      case 'deleteJob':
+        return answerJobs({ queue, tables, siblings, maxJsonDepth }, endpoint, { headers, body });
       case 'generate':
         return generate({ ...streams, predictor }, { ...endpoint, request, body, arrivedMs });
       case 'inferStream':
@@ -359,6 +334,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const server = httpServer(config, handle);
   metrics.sample(
     { name: 'gateway_connections', kind: 'gauge', help: 'Open HTTP connections', read: () => server.connections },
+    {
+      name: 'gateway_unreadable_total',
+      kind: 'counter',
+      help: 'Requests that were no HTTP that can be read',
+      read: () => server.unreadable,
+    },
     { name: 'gateway_body_bytes', kind: 'gauge', help: 'Memory held by request bodies over 64 KiB', read: () => bodies.room.bytes },
     {
       name: 'gateway_access_denied_total',
@@ -397,7 +378,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       try {
         const request = innerRequest({ method, path, headers: {} });
         const reply = await ownAnswer(readEndpoint(method, path), request)(body);
-        return { status: reply.status, contentType: reply.contentType, body: String(reply.body) };
+        return { status: reply.status, contentType: reply.contentType, body: await bodyText(reply) };
       } catch (error) {
         const { status, contentType, body: text } = errorReply(tell(error, path));
         return { status, contentType, body: String(text) };

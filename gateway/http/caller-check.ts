@@ -2,15 +2,23 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { AccessControl } from '../access/access-control.js';
 import { refuseOtherSites } from '../access/browser-check.js';
 import type { Caller } from '../access/credential.js';
+import { calledModel } from './called-model.js';
 import type { Endpoint } from './endpoint.js';
 import { accessOf } from './routes.js';
+
+/** What callers are checked against. `modelOfJob` answers null for a job that is not known. */
+export type Callers = {
+  readonly access: AccessControl;
+  readonly hosts: readonly string[];
+  readonly modelOfJob: (job: string) => string | null;
+};
 
 /**
  * Lets an HTTP request through when its caller may make it; null for what everybody may call. A promise only for a key
  * or token that was not seen before. Throws (or rejects with) a `RequestError`.
  */
 export function checkCaller(
-  { access, hosts }: { readonly access: AccessControl; readonly hosts: readonly string[] },
+  { access, hosts, modelOfJob }: Callers,
   endpoint: Endpoint,
   headers: IncomingHttpHeaders,
 ): Caller | null | Promise<Caller> {
@@ -23,6 +31,6 @@ export function checkCaller(
     authorization: headers.authorization,
     apiKey: typeof apiKey === 'string' ? apiKey : undefined,
     role: needed,
-    model: 'model' in endpoint ? endpoint.model : null,
+    model: calledModel(endpoint, headers, modelOfJob),
   });
 }

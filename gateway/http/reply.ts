@@ -19,6 +19,15 @@ export function json(status: number, value: unknown): Reply {
   return { status, contentType: 'application/json', body: JSON.stringify(value) };
 }
 
+/** The body of an answer as text, also of one that is made piece by piece. */
+export async function bodyText({ body, stream }: Reply): Promise<string> {
+  if (stream === undefined) return String(body);
+  const pieces: string[] = [];
+  for await (const piece of stream(new AbortController().signal))
+    pieces.push(typeof piece === 'string' ? piece : Buffer.from(piece).toString('utf8'));
+  return pieces.join('');
+}
+
 /** Any error as one of the gateway's: what a store refuses is the request's fault, what is away is not. Other errors are `internal`. */
 export function requestErrorOf(error: unknown): RequestError {
   if (error instanceof RequestError) return error;

@@ -8,10 +8,17 @@ import { invalid, RequestError } from '../http/request-error.js';
 import { isObject, kindOf, readInferRequest } from '../oip/oip-request.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import { mediaFormat } from '../sagemaker/request-body.js';
+import type { Siblings } from '../siblings/siblings.js';
 import type { JobQueue, Submission } from './job-queue.js';
 import type { JobInput, JobRecord } from './job-record.js';
 
-export type JobDeps = { readonly queue: JobQueue; readonly tables: RoutingTable; readonly maxJsonDepth: number };
+export type JobDeps = {
+  readonly queue: JobQueue;
+  readonly tables: RoutingTable;
+  /** The other processes that take jobs under the same address; null for none. */
+  readonly siblings: Siblings | null;
+  readonly maxJsonDepth: number;
+};
 type SubmitCall = {
   readonly model: string;
   readonly version: string | null;
@@ -27,7 +34,7 @@ const allowedDigest = /^sha256:[0-9a-f]{64}$/;
  * CSV), or `{"input":{"digest":"sha256:…","format":"jsonLines"|"csv"|"json"}}`. The id is the header `Idempotency-Key` or
  * the body's `id`: the same one with the same body is the same job.
  */
-async function submitJob({ queue, tables, maxJsonDepth }: JobDeps, call: SubmitCall): Promise<Reply> {
+async function submitJob({ queue, tables, siblings, maxJsonDepth }: JobDeps, call: SubmitCall): Promise<Reply> {
   const { model, version, headers, body } = call;
   const table = tables.need(model);
   if (version !== null && !table.versions.has(version))
@@ -37,8 +44,21 @@ async function submitJob({ queue, tables, maxJsonDepth }: JobDeps, call: SubmitC
   if (wanted !== null && (typeof wanted !== 'string' || !allowedId.test(wanted)))
     throw invalid('the job id must be 1 to 64 letters, digits, or any of . _ -, the first a letter or digit');
   const submitted = `sha256:${createHash('sha256').update(body).digest('hex')}`;
+  if (siblings !== null && wanted !== null && queue.find(wanted) === undefined) {
+    const elsewhere = await foundElsewhere(siblings, wanted);
+    if (elsewhere !== null && elsewhere['submitted'] !== submitted)
+      throw new RequestError('conflict', `there is another job ${wanted}: choose another id, or delete that one first`);
+    if (elsewhere !== null) return { ...json(200, elsewhere), headers: { Location: `/v2/jobs/${wanted}` } };
+  }
   const { job, isNew } = await queue.submit({ model, version, id: wanted, submitted, delivery: null, ...rest });
   return { ...json(isNew ? 202 : 200, told(job)), headers: { Location: `/v2/jobs/${job.id}` } };
+}
+
+/** A job that another process has taken, as it tells it. */
+async function foundElsewhere(siblings: Siblings, id: string): Promise<Record<string, unknown> | null> {
+  const answers = await siblings.ask({ method: 'GET', path: `/v2/jobs/${id}`, body: '' });
+  const found = answers.find(({ status }) => status === 200);
+  return found === undefined ? null : (JSON.parse(found.body) as Record<string, unknown>);
 }
 
 /** What the job endpoints of an HTTP request ask. */
@@ -95,6 +115,7 @@ function told(job: JobRecord): Record<string, unknown> {
     state: job.state,
     ...(job.reason === null ? {} : { error: job.reason }),
     progress: { rows: job.rows, done: job.done, failed: job.failed },
+    submitted: job.submitted,
     submitted_at: iso(job.submittedMs),
     started_at: iso(job.startedMs),
     ended_at: iso(job.endedMs),

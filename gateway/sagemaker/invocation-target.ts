@@ -19,17 +19,26 @@ export function targetOf(tables: RoutingTable, endpoint: string, invocation: Inv
   return { model, version: invocation.targetVariant === null ? version : variant(tables, model, invocation.targetVariant) };
 }
 
+/** Reads what names a model, and perhaps its version, behind the multi-model endpoint. */
+export function modelOfTarget(named: string): Target {
+  const [model, version = null, more] = named
+    .replace(/^\//, '')
+    .replace(/\.tar\.gz$/, '')
+    .split('/');
+  if (more !== undefined) throw invalid(`TargetModel ${JSON.stringify(named)} is not understood: <model> or <model>/<version> is expected`);
+  return { model: model!, version };
+}
+
 function modelOf(endpoint: string, { targetModel, component }: Invocation): Target {
-  const named = targetModel === null ? component : targetModel.replace(/^\//, '').replace(/\.tar\.gz$/, '');
+  const named = targetModel ?? component;
   if (endpoint === multiModelEndpoint) {
     if (named === null)
       throw invalid(`endpoint ${endpoint} holds many models: say which by TargetModel, such as "demand" or "demand/1.0.1"`);
-    const [model, version = null, more] = named.split('/');
-    if (more !== undefined)
-      throw invalid(`TargetModel ${JSON.stringify(named)} is not understood: <model> or <model>/<version> is expected`);
-    return { model: model!, version };
+    return modelOfTarget(named);
   }
-  if (named === null || named === endpoint) return { model: endpoint, version: null };
+  if (named === null) return { model: endpoint, version: null };
+  const target = modelOfTarget(named);
+  if (target.model === endpoint) return target;
   if (targetModel === null)
     throw invalid(`endpoint ${endpoint} has no inference component ${JSON.stringify(named)}: its only one is "${endpoint}"`);
   throw invalid(

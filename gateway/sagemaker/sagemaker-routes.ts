@@ -1,0 +1,65 @@
+import type { IncomingMessage } from 'node:http';
+import type { NamedObjects } from '../../activities/ports.js';
+import type { GatewayConfig } from '../gateway-config.js';
+import { CallerGone } from '../http/caller-gone.js';
+import type { Endpoint } from '../http/endpoint.js';
+import type { Reply } from '../http/reply.js';
+import type { JobQueue } from '../jobs/job-queue.js';
+import type { Predictor } from '../prediction/predictor.js';
+import type { RoutingTable } from '../routing/routing-table.js';
+import { invokeAsync } from './async-invocation.js';
+import type { ContainerEndpoint, ContainerMode } from './container-endpoint.js';
+import { answerContainer } from './container-endpoint.js';
+import { invokeWithResponseStream } from './response-stream.js';
+import { invoke } from './sagemaker-endpoint.js';
+import { Sessions } from './sessions.js';
+
+export type SageMakerDeps = {
+  readonly tables: RoutingTable;
+  readonly queue: JobQueue;
+  readonly named: NamedObjects | null;
+  readonly mode: ContainerMode | null;
+  readonly config: Pick<GatewayConfig, 'sessionTtlMs' | 'maxJsonDepth' | 'memoryBudgetBytes'>;
+  readonly ready: () => boolean;
+};
+
+export type SageMakerEndpoint = ContainerEndpoint | Extract<Endpoint, { kind: 'invocations' | 'invocationsStream' | 'invocationsAsync' }>;
+export type SageMakerCall = {
+  readonly request: IncomingMessage;
+  readonly body: () => Promise<Buffer>;
+  readonly arrivedMs: number;
+  readonly predictor: Predictor;
+};
+
+/** Answers what SageMaker's clients, and SageMaker itself, ask. */
+export function sageMakerRoutes({ tables, queue, named, mode, config, ready }: SageMakerDeps) {
+  const shared = { tables, sessions: new Sessions(config.sessionTtlMs), maxJsonDepth: config.maxJsonDepth };
+  const { memoryBudgetBytes } = config;
+  return async (endpoint: SageMakerEndpoint, { request, body, arrivedMs, predictor }: SageMakerCall): Promise<Reply> => {
+    const { headers } = request;
+    const cancel = new CallerGone(request.socket);
+    const deps = { ...shared, predictor };
+    switch (endpoint.kind) {
+      case 'invocations':
+        return invoke(deps, { model: endpoint.model, headers, body: await body(), arrivedMs, cancel });
+      case 'invocationsStream':
+        return invokeWithResponseStream(deps, { model: endpoint.model, headers, body: await body(), arrivedMs, cancel });
+      case 'invocationsAsync':
+        return invokeAsync({ ...shared, queue, named }, { model: endpoint.model, headers, body: await body() });
+      case 'ping':
+      case 'containerInvocations':
+      case 'containerModels':
+      case 'containerLoad':
+      case 'containerModel':
+      case 'containerUnload':
+      case 'containerInvoke':
+        return answerContainer({ ...deps, mode, memoryBudgetBytes, ready }, endpoint, {
+          headers,
+          body,
+          arrivedMs,
+          cancel,
+          url: request.url ?? '',
+        });
+    }
+  };
+}
