@@ -18,9 +18,9 @@ export type Server = {
 export type ServerContext = { readonly places: Places; readonly home: string; readonly databaseUrl: string; readonly model: string };
 
 /** Our own gateway, as `perennial up` starts it, on the benchmark's registry. */
-export async function startGateway(context: ServerContext, { processes }: { processes: number }): Promise<Server> {
+export async function startGateway(context: ServerContext, { processes }: { processes: number }): Promise<Server & { grpcPort: number }> {
   const { places, home, databaseUrl } = context;
-  const port = await freePort();
+  const [port, grpcPort] = [await freePort(), await freePort()];
   const name = `gateway-${processes}`;
   const child = start(context, {
     name,
@@ -31,13 +31,13 @@ export async function startGateway(context: ServerContext, { processes }: { proc
       PERENNIAL_WORKFLOW_BUNDLE: join(places.build, 'workflow-bundle.js'),
       DATABASE_URL: databaseUrl,
       PERENNIAL_GATEWAY_PORT: String(port),
-      PERENNIAL_GATEWAY_GRPC_PORT: String(await freePort()),
+      PERENNIAL_GATEWAY_GRPC_PORT: String(grpcPort),
       PERENNIAL_GATEWAY_PROCESSES: String(processes),
     },
   });
   await untilReady(child, name, () => readFileSync(join(home, `${name}.log`), 'utf8'));
   await answers(`http://127.0.0.1:${port}/v2/health/ready`, child);
-  return serverOf(child, { name, port });
+  return { ...serverOf(child, { name, port }), grpcPort };
 }
 
 /** One of `plain-servers.ts`, in a process of its own. */

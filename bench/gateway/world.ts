@@ -2,14 +2,9 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { packageDigest } from '../../activities/artifact.activities.js';
-import { ensureSigningKey } from '../../adapters/keys/signing-key.js';
-import { openFileObjectStore } from '../../adapters/objects/file-object-store.js';
 import type { OpenDatabase } from '../../adapters/postgres/database.js';
-import { changeRoute } from '../../adapters/postgres/serving/route-state.js';
-import { createPackageSigner } from '../../adapters/signing/package-signer.js';
-import type { PackageRef, ServingSpec } from '../../contracts/artifacts.js';
 import { addVersion } from '../../test/support/seed-version.js';
+import { passThrough, setRoute, storePackage } from '../../test/support/signed-package.js';
 
 /** The models of the benchmark: `bench` with a canary of 5%, and `slow` of about 20 ms a call. */
 export const fast = 'bench';
@@ -35,35 +30,13 @@ export async function makeWorld(database: OpenDatabase, world: World): Promise<{
 
 type Entry = { readonly model: string; readonly version: string; readonly onnx: string; readonly output: string };
 
-async function register({ db }: OpenDatabase, world: World, entry: Entry): Promise<void> {
-  await addVersion(db, { model: entry.model, version: entry.version, package: await store(world, entry) });
+async function register({ db }: OpenDatabase, world: World, { model, version, onnx, output }: Entry): Promise<void> {
+  const spec = passThrough({ model, input: 'features', output });
+  const files = { 'model.onnx': readFileSync(join(world.folder, `${onnx}.onnx`)), 'serving.json': Buffer.from(JSON.stringify(spec)) };
+  const pack = await storePackage(world.home, { name: `${model}-${version}`, files });
+  await addVersion(db, { model, version, package: pack });
 }
 
-async function store(world: World, { model, version, onnx, output }: Entry): Promise<PackageRef> {
-  const objects = await openFileObjectStore(join(world.home, 'objects'));
-  const spec: ServingSpec = {
-    model,
-    request: [],
-    features: [],
-    eventTimeField: null,
-    subject: [],
-    onnx: { input: 'features', output },
-    output: { name: output },
-  };
-  const contents = { 'model.onnx': readFileSync(join(world.folder, `${onnx}.onnx`)), 'serving.json': Buffer.from(JSON.stringify(spec)) };
-  const files = await Promise.all(
-    Object.entries(contents).map(async ([path, bytes]) => {
-      const { digest, bytes: size } = await objects.put(bytes, 'application/octet-stream');
-      return { path, digest, bytes: size };
-    }),
-  );
-  const { privateKeyPem } = await ensureSigningKey(join(world.home, 'keys'));
-  const bundle = await createPackageSigner(privateKeyPem).sign({ name: `${model}-${version}`, files });
-  return { digest: packageDigest(files), files, signature: await objects.put(bundle, 'application/vnd.dev.sigstore.bundle.v0.3+json') };
-}
-
-async function route({ db }: OpenDatabase, model: string, variants: { version: string; weight: number }[]): Promise<void> {
-  const target = { variants, shadow: null, standby: [], salt: 'bench' };
-  const change = { model, expected: 0, target, kind: 'step', promotionId: `bench-${model}`, stepIndex: 0, by: 'bench', reason: 'bench' } as const;
-  await db.transaction().execute((trx) => changeRoute(trx, change));
+function route({ db }: OpenDatabase, model: string, variants: { version: string; weight: number }[]): Promise<void> {
+  return setRoute(db, { model, variants, by: 'bench' });
 }
