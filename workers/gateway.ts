@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openCaptureFiles } from '../adapters/captures/open-capture-files.js';
@@ -63,7 +64,7 @@ await runProcess('gateway', async (config) => {
       hosts: config.apiHosts,
       folder,
       captureFolder: join(config.home, 'gateway', 'capture-files'),
-      ...memoryOf(config),
+      ...shareOf(config),
       idleUnloadMs: config.gatewayIdleUnloadMs,
       inferenceThread: fileURLToPath(new URL('../gateway/models/inference-thread.js', import.meta.url)),
     }),
@@ -88,9 +89,9 @@ await runProcess('gateway', async (config) => {
   };
 });
 
-/** Memory for models: what was said, or the default share; processes have equal parts of it. */
-function memoryOf({ gatewayMemoryBytes, gatewayProcesses }: Config): Partial<GatewayConfig> {
-  if (gatewayMemoryBytes === null && gatewayProcesses === 1) return {};
+/** Memory and threads for models: what was said, or the default share; processes have equal parts of it. */
+function shareOf({ gatewayMemoryBytes, gatewayProcesses }: Config): Partial<GatewayConfig> {
   const bytes = Math.floor((gatewayMemoryBytes ?? halfOfMemory()) / gatewayProcesses);
-  return { memoryBudgetBytes: bytes, trialMemoryBytes: bytes };
+  const maxThreads = Math.max(1, Math.floor(availableParallelism() / gatewayProcesses) - 1);
+  return { memoryBudgetBytes: bytes, trialMemoryBytes: bytes, maxThreads };
 }

@@ -4,6 +4,7 @@ import { RequestError } from '../http/request-error.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
 import type { VersionMetrics } from '../watching/version-metrics.js';
 import { Batcher } from './batcher.js';
+import { ColdRequests } from './cold-requests.js';
 import type { ModelMemory, RoomWish } from './model-memory.js';
 import type { ModelCost, Placement } from './placement.js';
 import type { Runner } from './runner.js';
@@ -59,6 +60,7 @@ export class HostedVersion {
   uses = 0;
 
   readonly #deps: HostedVersionDeps;
+  readonly #cold: ColdRequests;
   #close: () => void = () => undefined;
   #runner: Runner | null = null;
   /** Whether requests may enter: then there is a runner. */
@@ -68,7 +70,6 @@ export class HostedVersion {
   #held = false;
   #loading: Promise<boolean> | null = null;
   #releasing = false;
-  #waitingForLoad = 0;
   #wokenMs = -Infinity;
   #unloading: { done: Promise<void>; end(): void } | null = null;
   #failed: { readonly reason: string; readonly atMs: number } | null = null;
@@ -87,6 +88,7 @@ export class HostedVersion {
     this.#deps = deps;
     this.signature = JSON.stringify([facts.plan.inputs, facts.plan.outputs, facts.spec.request, facts.spec.eventTimeField]);
     this.closed = new Promise((resolve) => (this.#close = resolve));
+    this.#cold = new ColdRequests({ ...deps.config, name: this.#name, onLeave: () => deps.memory.changed() });
     const run = (feeds: NamedTensors): Promise<NamedTensors> => this.#runner!.run(feeds);
     const runner: Runner = {
       placement: facts.placed.where,
@@ -103,6 +105,10 @@ export class HostedVersion {
       onBatch: (batch) => this.metrics.ran(batch),
       onQueued: (ms) => this.metrics.queued(ms),
     });
+  }
+
+  get #name(): string {
+    return `version '${this.version}' of '${this.model}'`;
   }
 
   get placement(): Runner['placement'] {
@@ -123,9 +129,13 @@ export class HostedVersion {
     return this.#inFlight;
   }
 
+  get isRetired(): boolean {
+    return this.#retired;
+  }
+
   /** Whether requests wait for it to be loaded, or are about to enter. */
   get isAwaited(): boolean {
-    return this.#waitingForLoad > 0;
+    return this.#cold.waiting > 0;
   }
 
   get state(): VersionState {
@@ -185,35 +195,12 @@ export class HostedVersion {
    * than `limitMs`.
    */
   async bringIn(limitMs: number): Promise<void> {
-    const name = `version '${this.version}' of '${this.model}'`;
+    const name = this.#name;
     if (this.#retired) throw new RequestError('notReady', `${name} was just taken out of service`);
     if (this.#held) throw new RequestError('notReady', `${name} is not loaded: ${this.reason}`);
     if (this.#failed !== null && performance.now() - this.#failed.atMs < retryLoadMs)
       throw new RequestError('notReady', `${name} failed to load: ${this.#failed.reason}`);
-    const { maxWaitingForLoad, coldWaitMs } = this.#deps.config;
-    if (this.#waitingForLoad >= maxWaitingForLoad)
-      throw new RequestError('overloaded', `${this.#waitingForLoad} requests wait already while ${name} is loaded: try again later`);
-    this.#waitingForLoad++;
-    const waitMs = Math.min(limitMs, coldWaitMs);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const tooLate = new RequestError('overloaded', `${name} is still being loaded after ${Math.round(waitMs)} ms: try again later`);
-      timer = setTimeout(() => reject(tooLate), waitMs);
-    });
-    try {
-      const hasRoom = await Promise.race([this.load({ mayEvict: 'any', mayExceed: false }), late]);
-      if (!hasRoom) throw new RequestError('overloaded', `there is no memory to load ${name} now: try again later`);
-    } catch (error) {
-      if (error instanceof RequestError) throw error;
-      throw new RequestError('notReady', `${name} failed to load: ${error instanceof Error ? error.message : String(error)}`);
-    } finally {
-      clearTimeout(timer);
-      // Not before those who waited had their turn to enter.
-      setImmediate(() => {
-        this.#waitingForLoad--;
-        this.#deps.memory.changed();
-      });
-    }
+    await this.#cold.wait(() => this.load({ mayEvict: 'any', mayExceed: false }), limitMs);
   }
 
   /** Has it loaded for work that can wait: into free memory alone, and tried no more than once a second. */
@@ -279,7 +266,7 @@ export class HostedVersion {
   /** Not within the turn that answered the last request: its batch may still be on the stack. */
   #releaseSoon(): void {
     setImmediate(() => {
-      if (this.#inFlight > 0 || this.#releasing) return;
+      if (this.#inFlight > 0 || this.#releasing || !(this.#retired || this.#unloading !== null)) return;
       this.#open = false;
       const runner = this.#runner;
       this.#runner = null;

@@ -57,6 +57,7 @@ export class ModelMemory {
   async take(version: HostedVersion, wish: RoomWish): Promise<boolean> {
     const { bytes } = version.placed;
     while (!this.#residents.has(version) && this.#usedBytes + bytes > this.#deps.budgetBytes) {
+      if (version.isRetired) return false;
       const victim = this.#leastUsed(version, wish);
       if (victim !== undefined) {
         this.#deps.onUnload(victim, 'evicted');
@@ -104,13 +105,15 @@ export class ModelMemory {
     return performance.now() - usedMs < trafficMs ? 'live' : 'idle';
   }
 
-  #leastUsed(for_: HostedVersion, { mayEvict }: RoomWish): HostedVersion | undefined {
+  #leastUsed(for_: HostedVersion, { mayEvict, mayExceed }: RoomWish): HostedVersion | undefined {
     if (mayEvict === 'nothing') return undefined;
     this.#look();
     const able = [...this.#residents.keys()]
       .filter((version) => version !== for_ && version.resident && !version.isAwaited)
       .map((version) => ({ version, rank: order.indexOf(this.standingOf(version)), usedMs: this.#residents.get(version)!.usedMs }))
-      .filter(({ rank }) => mayEvict === 'any' || rank < order.indexOf('idle'));
+      .filter(({ rank }) => mayEvict === 'any' || rank < order.indexOf('idle'))
+      // Whoever answers until the next version of the model is there must stay for that long.
+      .filter(({ version, rank }) => !mayExceed || version.model !== for_.model || rank < order.indexOf('idle'));
     // What answers right now would have to be waited for.
     able.sort((a, b) => a.rank - b.rank || Number(a.version.inFlight > 0) - Number(b.version.inFlight > 0) || a.usedMs - b.usedMs);
     return able[0]?.version;

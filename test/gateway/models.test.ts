@@ -124,6 +124,7 @@ describe('more models than fit into memory', () => {
       stage.registry.setRoute({ model: 'model-0', variants: [{ version: '1.0.1', weight: 1 }] }),
     );
     expect(ack.refused).toBeNull();
+    expect(await metric(gateway, 'gateway_model_unloads_total{why="evicted"}')).toBe(0);
     expect(await ask(gateway, 'model-0')).toMatchObject({ status: 200, body: { model_version: '1.0.1' } });
     await until(async () => (await metric(gateway, 'gateway_model_memory_bytes')) <= 12 * mebibyte);
     expect(await states(gateway)).toEqual({ 'model-0 1.0.1': 'READY' });
