@@ -212,6 +212,20 @@ export type CaptureFiles = {
   diskUse(): Promise<number>;
 };
 
+/** The newest known values of an entity (null where a feature has none), and how old the oldest of them is. */
+export type FeatureRow = { readonly values: Readonly<Record<string, string | number | boolean | null>>; readonly ageMs: number };
+
+/** Values of features by entity, as they are now. `Unavailable` when the store is away. */
+export type OnlineFeatures = {
+  /** A row for each entity, in their order; null for an entity that is not known. */
+  lookup(asked: {
+    readonly model: string;
+    readonly version: string;
+    readonly names: readonly string[];
+    readonly entities: readonly Readonly<Record<string, string | number>>[];
+  }): Promise<readonly (FeatureRow | null)[]>;
+};
+
 /**
  * Files under names, where others bring them and fetch them: inputs and results of asynchronous invocations. Its own
  * place alone: a location elsewhere is `DataInvalid`, so is one that holds nothing or more than is allowed; an

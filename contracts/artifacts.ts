@@ -1,6 +1,6 @@
 import type { FeatureDefinition } from '../domain/features.js';
 import type { RequestField } from '../domain/model-definition.js';
-import type { CacheOptions, CaptureOptions } from '../domain/serving-options.js';
+import type { CacheOptions, CaptureOptions, EntityOptions } from '../domain/serving-options.js';
 
 /** A stored object: content-addressed by `sha256:<hex>`. Anything large crosses a boundary as this. */
 export type ObjectRef = { readonly digest: string; readonly bytes: number; readonly mediaType: string };
@@ -44,4 +44,5 @@ export type ServingSpec = {
   readonly output: { readonly name: string; readonly min?: number; readonly max?: number };
   readonly capture?: CaptureOptions;
   readonly cache?: CacheOptions;
+  readonly entities?: EntityOptions;
 };

@@ -155,10 +155,33 @@ function servingRules(definition: ModelDefinition): DefinitionFault[] {
   });
   const { min, max } = serving.output;
   if (min !== undefined && max !== undefined && min >= max) faults.push(fault('serving.output.min', `less than max (${max})`, min));
-  faults.push(...redactionRules(definition));
+  faults.push(...redactionRules(definition), ...entityRules(definition));
   serving.subject.forEach((name, i) => {
     if (!fields.has(name))
       faults.push(fault(`serving.subject[${i}]`, `a field of serving.request (${[...fields.keys()].join(', ')})`, name));
+  });
+  return faults;
+}
+
+function entityRules({ serving, eventTime }: ModelDefinition): DefinitionFault[] {
+  const { entities } = serving;
+  if (entities === undefined) return [];
+  const fields = new Map(serving.request.map((field) => [field.name, field]));
+  const faults: DefinitionFault[] = [];
+  entities.features.forEach((name, i) => {
+    const at = `serving.entities.features[${i}]`;
+    if (!fields.has(name)) faults.push(fault(at, `a field of serving.request (${[...fields.keys()].join(', ')})`, name));
+    if (name === eventTime) faults.push(fault(at, 'another field than the event time, which the caller alone knows', name));
+    if (entities.features.indexOf(name) < i) faults.push(fault(at, 'a field that is not named before', name));
+  });
+  entities.key.forEach(({ name, datatype }, i) => {
+    const at = `serving.entities.key[${i}]`;
+    if (entities.features.includes(name)) faults.push(fault(`${at}.name`, 'a column that is not looked up itself', name));
+    if (entities.key.findIndex((column) => column.name === name) < i)
+      faults.push(fault(`${at}.name`, 'a column that is not named before', name));
+    const field = fields.get(name);
+    if (field !== undefined && field.datatype !== datatype)
+      faults.push(fault(`${at}.datatype`, `"${field.datatype}", as in serving.request`, datatype));
   });
   return faults;
 }

@@ -135,6 +135,13 @@ const cache = z.strictObject({
   normalize: z.enum(['none', 'trim', 'lowercase']).exactOptional(),
 });
 
+const entities = z.strictObject({
+  key: z.array(z.strictObject({ name: identifier, datatype: z.enum(['INT64', 'BYTES']) })).min(1),
+  features: z.array(identifier).min(1),
+  ttlMs: durationMs,
+  maxAgeMs: positiveMs.exactOptional(),
+});
+
 const serving = z.strictObject({
   endpointKind: z.enum(['realtime', 'batch']),
   request: z.array(requestField).min(1),
@@ -142,6 +149,7 @@ const serving = z.strictObject({
   subject: z.array(identifier).min(1),
   capture: capture.exactOptional(),
   cache: cache.exactOptional(),
+  entities: entities.exactOptional(),
 });
 
 /** The definition's shape. Unknown fields are refused at every depth. */

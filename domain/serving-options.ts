@@ -19,6 +19,21 @@ export type BodyCapture = {
   readonly output: boolean;
 };
 
+/** A column that names an entity, such as a customer's number. */
+export type EntityColumn = { readonly name: string; readonly datatype: 'INT64' | 'BYTES' };
+
+/** Request fields that a caller may leave out when the request names entities: they come from the online feature store. */
+export type EntityOptions = {
+  /** Columns that together name an entity; they may be request fields too. */
+  readonly key: readonly EntityColumn[];
+  /** Request fields that are looked up. */
+  readonly features: readonly string[];
+  /** How long a looked-up entity is used again without asking; 0 asks each time. */
+  readonly ttlMs: number;
+  /** Values that were older than this when they were looked up are refused; left out, any age will do. */
+  readonly maxAgeMs?: number;
+};
+
 /** What is kept of requests beside the prediction itself, and what must not be. */
 export type CaptureOptions = { readonly sagemaker?: BodyCapture; readonly redact?: readonly RedactionRule[] };
 

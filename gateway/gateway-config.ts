@@ -66,6 +66,10 @@ export type GatewayConfig = {
   readonly coldWaitMs: number;
   /** Requests that may wait for a version that is being loaded; more are answered 503. */
   readonly maxWaitingForLoad: number;
+  /** Entities whose looked-up features are kept. */
+  readonly featureCacheEntries: number;
+  /** How long the online feature store may take. */
+  readonly featureLimitMs: number;
   /** Rows of a long job that are predicted together. */
   readonly jobSliceRows: number;
   /** Long jobs at work at the same time. */
@@ -104,6 +108,8 @@ export type GatewayConfig = {
   readonly latencyRetentionMs: number;
   /** Captures kept in memory while the store is slow or away; more are dropped and counted. */
   readonly maxCaptures: number;
+  /** How long this thread may be busy on end before it captures fewer predictions. */
+  readonly captureBusyAfterMs: number;
   /** Where observed requests are gathered, shared by the gateway's processes on one machine; null: below `folder`. */
   readonly captureFolder: string | null;
   /** A file of observed requests that has grown to this size is finished. */
@@ -176,6 +182,8 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   coldWaitMs: 10_000,
   maxWaitingForLoad: 1_000,
   sessionTtlMs: 20 * 60_000,
+  featureCacheEntries: 100_000,
+  featureLimitMs: 500,
   jobSliceRows: 64,
   jobsAtOnce: 2,
   maxJobs: 1_000,
@@ -198,6 +206,7 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   latencyRetentionMs: 30 * 24 * 3_600_000,
   captureBatchRows: 500,
   maxCaptures: 100_000,
+  captureBusyAfterMs: 5_000,
   captureFolder: null,
   captureFileBytes: 8 * 1024 * 1024,
   captureFileMs: 60_000,

@@ -7,6 +7,7 @@ import type {
   CaptureStore,
   GatewayKeySource,
   NamedObjects,
+  OnlineFeatures,
   ObjectStore,
   OutcomeStore,
   PackageVerifier,
@@ -15,6 +16,7 @@ import type {
 import type { ModelTrials } from '../activities/trial-ports.js';
 import { join } from 'node:path';
 import { ResponseCaches } from './cache/response-caches.js';
+import { EntityFeatures } from './entities/entity-features.js';
 import { CaptureBuffer } from './watching/capture-buffer.js';
 import { captureFigures } from './watching/capture-figures.js';
 import { CaptureSpool } from './watching/capture-spool.js';
@@ -87,6 +89,8 @@ export type GatewayDeps = {
   readonly verifier: PackageVerifier;
   /** Where models are opened for the first time. */
   readonly trials: ModelTrials;
+  /** Where features of entities come from that requests only name; left out, requests give every field. */
+  readonly onlineFeatures?: OnlineFeatures;
   /** Set where this gateway stands in for a SageMaker container. */
   readonly container?: ContainerMode;
   /** Where inputs and results of asynchronous invocations are; left out, there are none. */
@@ -131,6 +135,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     everyMs: config.captureEveryMs,
     batchRows: config.captureBatchRows,
     maxRows: config.maxCaptures,
+    busyAfterMs: config.captureBusyAfterMs,
   });
   const metrics = new GatewayMetrics(slotBudget(deps.latencies !== undefined));
   metrics.sample(...captureFigures(captures));
@@ -152,7 +157,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const tracing = deps.tracing === undefined ? null : new RequestTracing(deps.tracing);
   const traceSettings = new TraceSettings(tracing);
   const watch = new RequestWatch({ metrics, tracing, accessLog: new AccessLog(log, config.slowRequestMs) });
-  const plainPredictor = new Predictor({ tables, outcomes, captures, bodies: requests, redactors, caches, shadow, config });
+  const entities = new EntityFeatures({ store: deps.onlineFeatures ?? null, config });
+  metrics.sample(...entities.figures);
+  const plainPredictor = new Predictor({ tables, outcomes, captures, bodies: requests, redactors, caches, entities, shadow, config });
   const repository: ModelRepository = new ModelRepository({
     ...{ routes: deps.routes, objects: deps.objects, verifier: deps.verifier, trials: deps.trials },
     ...{ tables, metrics, config, log },
@@ -176,7 +183,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const streams = { tables, maxJsonDepth, maxBodyBytes };
   const named = deps.named ?? null;
   const queue = new JobQueue({
-    ...{ predictor: plainPredictor, tables, objects: deps.objects, named, config, log },
+    predictor: plainPredictor,
+    tables,
+    objects: deps.objects,
+    named,
+    config,
+    log,
     folder: new JobFolder(join(config.folder, 'jobs')),
   });
   metrics.sample(...jobFigures(queue));

@@ -89,6 +89,7 @@ export function servingSpecOf(definition: ModelDefinition, onnx: { readonly inpu
     // Left out where the definition has none, so that the packages of older definitions stay what they are.
     ...(serving.capture === undefined ? {} : { capture: serving.capture }),
     ...(serving.cache === undefined ? {} : { cache: serving.cache }),
+    ...(serving.entities === undefined ? {} : { entities: serving.entities }),
   };
 }
 

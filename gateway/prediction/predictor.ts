@@ -12,6 +12,7 @@ import type { HostedVersion } from '../models/hosted-version.js';
 import type { NamedTensors } from '../models/tensors.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import type { OutcomeCache } from './outcome-cache.js';
+import type { EntityFeatures } from '../entities/entity-features.js';
 import { invalid, RequestError } from '../http/request-error.js';
 import type { ModelTable, RoutingTable, VariantChoice } from '../routing/routing-table.js';
 import { chooseVersion, roleOf } from '../routing/routing-table.js';
@@ -27,6 +28,7 @@ export type PredictorDeps = {
   readonly bodies: RequestCaptures;
   readonly redactors: Redactors;
   readonly caches: ResponseCaches;
+  readonly entities: EntityFeatures;
   readonly shadow: Shadow;
   /** The request whose predictions this predictor makes, where it is traced. */
   readonly trace?: RequestTrace;
@@ -131,7 +133,8 @@ export class Predictor {
     const untilMs = Math.min(performance.now() + config.answerLimitMs, call.deadlineMs ?? Infinity);
     while (!chosen.resident) {
       const mayFallBack = call.version === null && table.champion !== null && chosen !== table.champion;
-      const leftMs = untilMs - performance.now();
+      const nowMs = performance.now();
+      const leftMs = untilMs - nowMs;
       let fallsBack = false;
       try {
         await chosen.bringIn(mayFallBack ? Math.min(leftMs, config.challengerLimitMs) : leftMs);
@@ -139,6 +142,8 @@ export class Predictor {
         if (!mayFallBack) throw error;
         chosen.metrics.fallbacks++;
         fallsBack = true;
+      } finally {
+        this.#deps.trace?.waited(chosen.version, nowMs);
       }
       // The route may have changed meanwhile.
       const now = tables.need(call.model);
@@ -161,7 +166,8 @@ export class Predictor {
     let prepared: Prepared | undefined;
     let ids: string[] | undefined;
     try {
-      const request = call.read(version.plan);
+      const given = call.read(version.plan);
+      const request = version.spec.entities === undefined ? given : await this.#deps.entities.complete(given, version);
       prepared = version.plan.prepare(request, { history: outcomes.history(call.model), nowMs });
       const ready = prepared;
       version.metrics.prepared(performance.now() - beganMs);
@@ -175,9 +181,9 @@ export class Predictor {
       const endedMs = performance.now();
       const latencyMs = endedMs - startedMs;
       version.metrics.answered(prepared.rows, latencyMs, endedMs);
-      trace?.ended(null);
-      this.#capture(attempt, { prepared, ids, nowMs, latencyMs, values: predicted.values, error: null, cached });
-      const answered = { ids, eventTimesMs: prepared.eventTimesMs, request, key: call.key, observed: call.observed };
+      trace?.answered(cached);
+      const captured = this.#capture(attempt, { prepared, ids, nowMs, latencyMs, values: predicted.values, error: null, cached });
+      const answered = { ids, captured, live: ready, request, key: call.key, observed: call.observed };
       return {
         request,
         version,
@@ -198,13 +204,13 @@ export class Predictor {
               output: body,
               atMs: nowMs,
             });
-          if (call.version === null) shadow.offer(table, answered);
+          if (table.shadow !== null && call.version === null) shadow.offer(table, answered);
         },
       };
     } catch (error) {
       const kind = error instanceof RequestError ? error.kind : 'internal';
       version.metrics.failed(kind, prepared?.rows ?? 1, performance.now() - startedMs);
-      trace?.ended(kind);
+      trace?.failed(kind);
       if (prepared !== undefined && ids !== undefined) {
         this.#capture(attempt, {
           prepared,
@@ -232,6 +238,7 @@ export class Predictor {
     return rows === 1 ? [base] : Array.from({ length: rows }, (_, row) => `${base}-${row}`);
   }
 
+  /** Counts what was answered, and captures it; false where it is thinned out. */
   #capture(
     attempt: Attempt,
     of: {
@@ -243,7 +250,7 @@ export class Predictor {
       error: string | null;
       cached: boolean;
     },
-  ): void {
+  ): boolean {
     const { table, version, call } = attempt;
     const { prepared, ids } = of;
     const { eventTimesMs } = prepared;
@@ -251,11 +258,10 @@ export class Predictor {
     if (!of.cached)
       version.metrics.latencies.observe({ shadow: false, eventTimesMs, values: of.values, latencyMs: of.latencyMs, atMs: of.nowMs });
     const { captures } = this.#deps;
+    if (!captures.admits(attempt.id)) return false;
     const redactor = this.#deps.redactors.of(table);
-    const { subjects } = prepared;
+    const { subjects, records } = prepared;
     for (let row = 0; row < prepared.rows; row++) {
-      const subject = subjects[row] ?? ids[row]!;
-      if (!captures.admits(subject)) continue;
       const capture: Capture = {
         id: ids[row]!,
         model: call.model,
@@ -263,17 +269,18 @@ export class Predictor {
         shadow: false,
         generation: table.route.generation,
         key: call.key,
-        subject,
+        subject: subjects[row] ?? ids[row]!,
         eventTimeMs: eventTimesMs[row]!,
         atMs: of.nowMs,
         latencyMs: of.latencyMs,
         predicted: of.values === null ? null : of.values[row]!,
         error: of.error,
-        inputs: prepared.records[row]!,
+        inputs: records[row]!,
         cached: of.cached,
       };
       captures.add(redactor === null ? capture : redactor.capture(capture, version.spec.subject));
     }
+    return true;
   }
 }
 
