@@ -2,6 +2,7 @@ import { open, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { placeName, unfinished } from './capture-part.js';
+import type { FinishedFile } from './capture-shipping.js';
 
 /** Spool folders of the gateways in this very process. */
 export const ownedHere = new Set<string>();
@@ -11,7 +12,7 @@ const foreignGoneMs = 10 * 60_000;
 const tailBytes = 64 * 1024;
 
 export type Leftovers = {
-  readonly files: readonly { readonly name: string; readonly path: string; readonly bytes: number }[];
+  readonly files: readonly FinishedFile[];
   /** Lines that were cut off in the middle. */
   readonly tornLines: number;
 };
@@ -21,7 +22,7 @@ export type Leftovers = {
  * their last whole line. Of several gateways that look at once, each file goes to one.
  */
 export async function adoptLeftovers(folder: string, own: string): Promise<Leftovers> {
-  const files: { name: string; path: string; bytes: number }[] = [];
+  const files: FinishedFile[] = [];
   let tornLines = 0;
   for (const owner of await readdir(folder)) {
     const left = join(folder, owner);

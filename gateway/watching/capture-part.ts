@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FinishedFile } from './capture-shipping.js';
 
 /** A file name that stands for a place below folders; no name of a model or a variant holds a `!`. */
 export const spoolName = (name: string): string => name.replaceAll('/', '!');
@@ -69,7 +70,7 @@ export class CapturePart {
   }
 
   /** Makes the file durable and gives it its finished name. The next line opens another one. */
-  async finish(): Promise<{ name: string; path: string; bytes: number }> {
+  async finish(): Promise<FinishedFile> {
     const path = join(this.#own, spoolName(this.#name));
     await this.#file!.sync();
     await rename(`${path}${unfinished}`, path);

@@ -25,6 +25,9 @@ export type AnsweredCall = {
   readonly output: ObservedBody | undefined;
 };
 
+/** The line of a larger request would hold up others while it is made. */
+const largestBytes = 1024 * 1024;
+
 /**
  * Requests and answers in SageMaker's data-capture format, `<model>/<variant>/yyyy/mm/dd/hh/….jsonl`, for the versions whose
  * definition wants that. Of one request either every version that answers it is captured or none: the share goes by its id.
@@ -32,6 +35,8 @@ export type AnsweredCall = {
 export class RequestCaptures {
   readonly #spool: CaptureSpool | null;
   readonly #redactors: Redactors;
+  /** Requests that were not captured for their size. */
+  tooLarge = 0;
   #hour = Number.NaN;
   #hourFolder = '';
 
@@ -53,6 +58,12 @@ export class RequestCaptures {
     // A model with rules never shows a body as it came: it may hold what the rules hide, in places that they do not name.
     const redactor = this.#redactors.of(table);
     const [input, output] = redactor === null ? [call.input, call.output] : [];
+    const inputBytes = wanted.input ? (input?.body.length ?? textSize(Object.values(prepared.feeds))) : 0;
+    const outputBytes = wanted.output ? (output?.body.length ?? textSize(predicted.outputs)) : 0;
+    if (inputBytes + outputBytes > largestBytes) {
+      this.tooLarge++;
+      return;
+    }
     const line = captureLine({
       input: wanted.input ? (input ?? remadeInput(version.plan, prepared, redactor)) : null,
       output: wanted.output ? (output ?? remadeOutput(predicted.outputs)) : null,
@@ -72,4 +83,11 @@ export class RequestCaptures {
     }
     return this.#hourFolder;
   }
+}
+
+/** What tensors take as text, near enough. */
+function textSize(tensors: readonly { readonly data: ArrayLike<unknown> }[]): number {
+  let elements = 0;
+  for (const { data } of tensors) elements += data.length;
+  return elements * 8;
 }

@@ -120,6 +120,7 @@ describe('a model with a response cache', () => {
         { model: 'shaded', version: '1.0.1', onnx: 'linear-plus-1000', spec: kept },
       ],
       { shadow: '1.0.1' },
+      { shadowLimitMs: 60_000 },
     );
     for (let i = 0; i < 3; i++) await post(`${served.url}/v2/models/shaded/infer`, pairs([[1, 2]]));
     await until(() => shaded.registry.stored.length === 6);

@@ -133,6 +133,7 @@ describe('redacted captures', () => {
         { model: 'people', version: '1.0.1', onnx: 'linear', spec: hidden },
       ],
       { shadow: '1.0.1' },
+      { shadowLimitMs: 60_000 },
     );
     await ask(gateway, requestOf([anna]));
     await until(() => stage.registry.stored.length === 2);
