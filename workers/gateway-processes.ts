@@ -110,8 +110,8 @@ function send(worker: Worker | undefined, message: Message): void {
 export type Membership = { readonly index: number; readonly siblings: Siblings; ready(details: Record<string, unknown>): void };
 
 /** Joins the other processes. `answer` is what this one answers them, once there is a gateway. */
-export function joinProcesses(index: string | undefined, answer: (call: SiblingCall) => Promise<OwnAnswer>): Membership | null {
-  if (!cluster.isWorker || index === undefined) return null;
+export function joinProcesses(index: string | null, answer: (call: SiblingCall) => Promise<OwnAnswer>): Membership | null {
+  if (!cluster.isWorker || index === null) return null;
   const own = Number(index);
   const waiting = new Map<number, (answers: readonly SiblingAnswer[]) => void>();
   let next = 0;

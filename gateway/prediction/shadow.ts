@@ -15,7 +15,10 @@ import type { Prepared } from '../plans/serving-plan.js';
 /** A request that the live version has answered. */
 export type AnsweredRequest = {
   readonly ids: readonly string[];
-  readonly eventTimesMs: readonly number[];
+  /** The request as the live version had it, for its event times. */
+  readonly live: Prepared;
+  /** Whether the live answer was captured: then the shadow's is, too. */
+  readonly captured: boolean;
   readonly request: InferRequest;
   readonly key: string | null;
   /** The request as it came, where that is known. */
@@ -151,8 +154,10 @@ export class Shadow {
     copy: Copy,
     of: { prepared: Prepared | undefined; latencyMs: number; values: readonly (number | null)[] | null; error: string | null },
   ): void {
-    const { table, version, eventTimesMs } = copy;
+    const { table, version } = copy;
+    const { eventTimesMs } = copy.live;
     version.metrics.latencies.observe({ shadow: true, eventTimesMs, values: of.values, latencyMs: of.latencyMs, atMs: Date.now() });
+    if (!copy.captured) return;
     const redactor = this.#deps.redactors.of(table);
     copy.ids.forEach((liveId, row) => {
       const capture: Capture = {
@@ -163,7 +168,7 @@ export class Shadow {
         generation: table.route.generation,
         key: copy.key,
         subject: of.prepared?.subjects[row] ?? liveId,
-        eventTimeMs: copy.eventTimesMs[row]!,
+        eventTimeMs: eventTimesMs[row]!,
         atMs: Date.now(),
         latencyMs: of.latencyMs,
         predicted: of.values?.[row] ?? null,

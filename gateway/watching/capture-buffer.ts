@@ -1,9 +1,16 @@
 import type { Capture, CaptureStore } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';
 import { bucketCount, bucketOf } from '../../domain/routing.js';
+import { LoopPressure } from './loop-pressure.js';
 import { isRefusal } from './store-refusal.js';
 
-export type CaptureLimits = { readonly everyMs: number; readonly batchRows: number; readonly maxRows: number };
+export type CaptureLimits = {
+  readonly everyMs: number;
+  readonly batchRows: number;
+  readonly maxRows: number;
+  /** How long the thread may be busy on end before captures are thinned out. */
+  readonly busyAfterMs: number;
+};
 
 /** Share of the buffer up to which every prediction is captured; from there on they are thinned out, the fuller the more. */
 const wholeBelow = 0.1;
@@ -14,12 +21,13 @@ const retryAfterMs = [100, 250, 500, 1_000, 2_000];
 
 /**
  * Captures on their way to the store: bounded, written in batches in the background, never waited for by an answer. What
- * the store cannot take is thinned out by subject, so that of one subject either every version's captures are kept or none;
- * while the store is away they are kept and tried again. What is not kept is counted.
+ * the store or a busy thread cannot take is thinned out by request; while the store is away captures are kept and tried again.
+ * What is not kept is counted.
  */
 export class CaptureBuffer {
   readonly #store: CaptureStore;
   readonly #limits: CaptureLimits;
+  readonly #pressure: LoopPressure;
   #waiting: Capture[] = [];
   #writing: Capture[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -31,24 +39,30 @@ export class CaptureBuffer {
   #accepted = 0;
   #settled = 0;
   dropped = 0;
-  /** Predictions that were not captured because the store is slower than they come. */
+  /** Requests that were not captured because they come faster than the store takes them, or than this thread has time for. */
   sampledOut = 0;
   written = 0;
   lastFailure: string | null = null;
 
-  constructor(store: CaptureStore, limits: CaptureLimits) {
+  constructor(store: CaptureStore, limits: CaptureLimits, pressure = new LoopPressure(limits.busyAfterMs)) {
     this.#store = store;
     this.#limits = limits;
+    this.#pressure = pressure;
   }
 
   get waiting(): number {
     return this.#waiting.length + this.#writing.length;
   }
 
-  /** Whether a prediction about this subject is to be captured now; one that is not is counted. */
-  admits(subject: string): boolean {
+  /**
+   * Whether a request is to be captured now; one that is not is counted. It goes by the id, so that of one request every
+   * version's answers are kept or none.
+   */
+  admits(id: string): boolean {
     const fill = this.waiting / this.#limits.maxRows;
-    if (fill < wholeBelow || bucketOf('capture', subject) < ((1 - fill) / (1 - wholeBelow)) * bucketCount) return true;
+    const room = fill < wholeBelow ? 1 : (1 - fill) / (1 - wholeBelow);
+    const share = Math.min(room, this.#pressure.share);
+    if (share >= 1 || bucketOf('capture', id) < share * bucketCount) return true;
     this.sampledOut++;
     return false;
   }
@@ -87,6 +101,7 @@ export class CaptureBuffer {
   /** Stops writing; what is still here is lost. */
   close(): void {
     clearTimeout(this.#timer);
+    this.#pressure.close();
     this.#closed = true;
   }
 

@@ -14,7 +14,7 @@ export function captureFigures(captures: CaptureBuffer): readonly SampledFigure[
     {
       name: 'gateway_captures_sampled_out_total',
       kind: 'counter',
-      help: 'Predictions not captured because they come faster than the store takes them',
+      help: 'Requests not captured because they come faster than the store or this thread can take them',
       read: () => captures.sampledOut,
     },
     { name: 'gateway_captures_written_total', kind: 'counter', help: 'Captures stored', read: () => captures.written },

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Capture } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';
 import { CaptureBuffer } from '../../gateway/watching/capture-buffer.js';
+import { LoopPressure } from '../../gateway/watching/loop-pressure.js';
 import { ask, get, pairs, post, until } from './support/requests.js';
 import { openStage } from './support/stage.js';
 
@@ -94,7 +95,7 @@ describe('the capture buffer', () => {
       await opened;
       written.push(...captures.map(({ id }) => id));
     };
-    const buffer = new CaptureBuffer({ write, label }, { everyMs: 1, batchRows: 10, maxRows: 25 });
+    const buffer = new CaptureBuffer({ write, label }, { everyMs: 1, batchRows: 10, maxRows: 25, busyAfterMs: Infinity });
     for (let i = 0; i < 40; i++) buffer.add(capture(`${i}`));
     expect(buffer).toMatchObject({ waiting: 25, dropped: 15 });
     open();
@@ -103,27 +104,56 @@ describe('the capture buffer', () => {
     expect(buffer).toMatchObject({ waiting: 0, written: 25 });
   });
 
-  it('are thinned out by subject, alike everywhere, when they come faster than the store takes them', () => {
+  it('are thinned out by request, alike everywhere, when they come faster than the store takes them', () => {
     const blocked = () => {
       const buffer = new CaptureBuffer(
         { write: () => new Promise(() => undefined), label },
-        { everyMs: 60_000, batchRows: 1_000_000, maxRows: 2_000 },
+        { everyMs: 60_000, batchRows: 1_000_000, maxRows: 2_000, busyAfterMs: Infinity },
       );
       const kept: string[] = [];
       for (let i = 0; i < 6_000; i++) {
-        if (!buffer.admits(`subject ${i}`)) continue;
-        kept.push(`subject ${i}`);
+        if (!buffer.admits(`request ${i}`)) continue;
+        kept.push(`request ${i}`);
         buffer.add(capture(`${i}`));
       }
       return { buffer, kept };
     };
     const [one, other] = [blocked(), blocked()];
-    expect(one.kept.slice(0, 200)).toEqual(Array.from({ length: 200 }, (_, i) => `subject ${i}`));
+    expect(one.kept.slice(0, 200)).toEqual(Array.from({ length: 200 }, (_, i) => `request ${i}`));
     expect(one.kept).toEqual(other.kept);
     expect(one.buffer.dropped).toBe(0);
     expect(one.buffer.sampledOut).toBe(6_000 - one.kept.length);
     expect(one.kept.length).toBeGreaterThan(1_000);
     expect(one.kept.length).toBeLessThan(2_000);
+  });
+
+  it('are thinned out while the thread has no time to spare, never to nothing, and whole again when it has', () => {
+    let busy = 0.5;
+    const pressure = new LoopPressure(1_000, () => busy);
+    const buffer = new CaptureBuffer(
+      { write: async () => undefined, label },
+      { everyMs: 60_000, batchRows: 1_000, maxRows: 100_000, busyAfterMs: 1_000 },
+      pressure,
+    );
+    const admitted = () => Array.from({ length: 1_000 }, (_, i) => buffer.admits(`request ${i}`)).filter(Boolean).length;
+    pressure.look();
+    expect(admitted()).toBe(1_000);
+    busy = 1;
+    for (let i = 0; i < 5; i++) pressure.look();
+    expect(admitted()).toBe(1_000);
+    for (let i = 0; i < 3; i++) pressure.look();
+    expect(admitted()).toBeGreaterThan(400);
+    expect(admitted()).toBeLessThan(560);
+    for (let i = 0; i < 100; i++) pressure.look();
+    expect(admitted()).toBeGreaterThan(25);
+    expect(admitted()).toBeLessThan(80);
+    busy = 0.8;
+    pressure.look();
+    expect(admitted()).toBeLessThan(80);
+    busy = 0.1;
+    for (let i = 0; i < 20; i++) pressure.look();
+    expect(admitted()).toBe(1_000);
+    buffer.close();
   });
 
   it('tries again what failed for a while, in order, and gives up what the store refuses for good', async () => {
@@ -138,7 +168,7 @@ describe('the capture buffer', () => {
       if (failure !== undefined) throw failure;
       written.push(...captures.map(({ id }) => id));
     };
-    const buffer = new CaptureBuffer({ write, label }, { everyMs: 1, batchRows: 1, maxRows: 100 });
+    const buffer = new CaptureBuffer({ write, label }, { everyMs: 1, batchRows: 1, maxRows: 100, busyAfterMs: Infinity });
     buffer.add(capture('refused'));
     await until(() => buffer.dropped === 1);
     buffer.add(capture('a'));
