@@ -12,6 +12,8 @@ import { refuseOldVersion, refuseUnreadable } from './unreadable-request.js';
 export type HttpServer = {
   /** Connections that are open now. */
   readonly connections: number;
+  /** Requests that could not be read as HTTP, or broke off or took too long before they could. */
+  readonly unreadable: number;
   /** Listens; answers the address. `Conflict` when the port is taken. */
   listen(): Promise<string>;
   /**
@@ -28,6 +30,7 @@ const quietMs = 50;
 /** The HTTP server around `handle`, which answers every request and never rejects. */
 export function httpServer(config: GatewayConfig, handle: (request: IncomingMessage) => Promise<Reply>): HttpServer {
   let draining = false;
+  let unreadable = 0;
   /** Whether a request came since this was last looked at. */
   let came = false;
   const server = createServer(
@@ -54,10 +57,16 @@ export function httpServer(config: GatewayConfig, handle: (request: IncomingMess
     connections++;
     socket.once('close', () => connections--);
   });
-  server.on('clientError', refuseUnreadable);
+  server.on('clientError', (error, socket) => {
+    unreadable++;
+    refuseUnreadable(error, socket);
+  });
   return {
     get connections() {
       return connections;
+    },
+    get unreadable() {
+      return unreadable;
     },
     listen: () => listen(server, config),
     async close(limitMs) {

@@ -12,6 +12,8 @@ export class AttemptTrace {
   /** The run that it was part of, with what else was in it. */
   run: { readonly fromMs: number; toMs: number | null; readonly rows: number; readonly requests: number } | null = null;
   endedMs: number | null = null;
+  /** Whether the answer was one that was given before, or another request's: then there was no run. */
+  cached = false;
   /** Kind of the `RequestError` that it failed with. */
   error: string | null = null;
 
@@ -36,7 +38,12 @@ export class AttemptTrace {
     if (this.run !== null) this.run.toMs = performance.now();
   }
 
-  ended(error: string | null): void {
+  answered(cached: boolean): void {
+    this.endedMs = performance.now();
+    this.cached = cached;
+  }
+
+  failed(error: string): void {
     this.endedMs = performance.now();
     this.error = error;
   }
@@ -45,6 +52,8 @@ export class AttemptTrace {
 /** A request that is traced, while it is under way. What happens to it is noted in plain fields, and becomes spans at its end. */
 export class RequestTrace {
   readonly attempts: AttemptTrace[] = [];
+  /** Waits for versions that were not in memory. */
+  readonly loads: { readonly version: string; readonly fromMs: number; readonly toMs: number }[] = [];
   readonly span: Span;
   readonly context: Context;
   /** From `performance.now()` to epoch milliseconds, the same for all spans of the request. */
@@ -58,6 +67,11 @@ export class RequestTrace {
 
   get traceId(): string {
     return this.span.spanContext().traceId;
+  }
+
+  /** It waited for a version to be loaded. */
+  waited(version: string, fromMs: number): void {
+    this.loads.push({ version, fromMs, toMs: performance.now() });
   }
 
   attempt(of: { readonly model: string; readonly version: string; readonly variant: string }): AttemptTrace {

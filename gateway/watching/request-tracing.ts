@@ -50,6 +50,10 @@ export class RequestTracing {
   /** Makes spans of what was noted, and hands them to the exporter. */
   end(request: RequestTrace, { name, attributes, error }: TraceEnd): void {
     const { span, offsetMs } = request;
+    for (const { version, fromMs, toMs } of request.loads) {
+      const attributes = { 'perennial.version': version };
+      this.#tracer.startSpan('load', { startTime: fromMs + offsetMs, attributes }, request.context).end(toMs + offsetMs);
+    }
     for (const attempt of request.attempts) this.#attempt(request, attempt);
     span.updateName(name);
     span.setAttributes(attributes);
@@ -77,7 +81,7 @@ export class RequestTracing {
     const part = (name: string, { from, to }: { from: number; to: number }, attributes: Attributes = {}): void =>
       this.#tracer.startSpan(name, { startTime: from, attributes }, within).end(to);
     if (featuresMs !== null) part('features', times(featuresMs.from, featuresMs.to));
-    if (queuedFromMs !== null) part('queue', times(queuedFromMs, run?.fromMs ?? endedMs));
+    if (queuedFromMs !== null && !attempt.cached) part('queue', times(queuedFromMs, run?.fromMs ?? endedMs));
     if (run !== null) {
       const batch = { 'perennial.batch.rows': run.rows, 'perennial.batch.requests': run.requests };
       part('run', times(run.fromMs, run.toMs ?? endedMs), batch);
@@ -93,12 +97,13 @@ export function callerTraceId(headers: TraceHeaders): string | null {
   return trace.getSpanContext(propagator.extract(ROOT_CONTEXT, headers, getter))?.traceId ?? null;
 }
 
-function attributesOf({ model, version, variant, rows, error }: AttemptTrace): Attributes {
+function attributesOf({ model, version, variant, rows, cached, error }: AttemptTrace): Attributes {
   return {
     'perennial.model': model,
     'perennial.version': version,
     'perennial.variant': variant,
     ...(rows === null ? {} : { 'perennial.rows': rows }),
+    ...(cached ? { 'perennial.cached': true } : {}),
     ...(error === null ? {} : { 'error.type': error }),
   };
 }

@@ -51,7 +51,7 @@ describe('latencies', () => {
     stage.registry.setRoute({ model: 'demand', variants: [{ version: '1.0.0', weight: 1 }], shadow: '1.0.1' });
     const { routes, outcomes } = stage.registry;
     const stores = { routes, outcomes, captures, latencies: createLatencyStore(world.db()) };
-    for (let i = 0; i < 2; i++) gateways.push(await stage.start({}, stores));
+    for (let i = 0; i < 2; i++) gateways.push(await stage.start({ shadowLimitMs: 60_000 }, stores));
   });
 
   it('of two gateways are judged as one, exactly also when no capture was stored', async () => {

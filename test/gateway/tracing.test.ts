@@ -5,7 +5,7 @@ import { AccessLog } from '../../gateway/watching/access-log.js';
 import { readConfig } from '../../workers/config.js';
 import { openTracer, type OpenTracer } from '../../workers/telemetry.js';
 import { GrpcClient, rawPairs, refusal } from './support/grpc-client.js';
-import { ask, pairs, post } from './support/requests.js';
+import { ask, get, pairs, post, until } from './support/requests.js';
 import { openStage, type Stage } from './support/stage.js';
 import { TraceCollector } from './support/trace-collector.js';
 
@@ -136,6 +136,26 @@ describe('traces', () => {
     expect(requests.map(({ name }) => name)).toEqual(['POST /v2/models/{model}/versions/{version}/infer', 'POST']);
     expect(requests[1]!.attributes).toMatchObject({ 'http.response.status_code': 404, 'url.path': '/made/up' });
     expect(requests[1]!.isError).toBe(false);
+  });
+
+  it('show the wait for a version that was not in memory, and an answer that took no run', async () => {
+    await stage.addVersion({ model: 'kept', version: '1.0.0', onnx: 'linear', spec: { cache: { ttlMs: 60_000, maxEntries: 10 } } });
+    stage.registry.setRoute({ model: 'kept', variants: [{ version: '1.0.0', weight: 1 }] });
+    const gateway = await stage.start({ idleUnloadMs: 30 }, { ...storesOf(stage), tracing: { tracer: traces.tracer, ratio: 0 } });
+    await until(async () =>
+      (await get<string>(`${gateway.url}/metrics`)).body.includes('model_loaded{model_name="kept",version="1.0.0"} 0'),
+    );
+    const url = `${gateway.url}/v2/models/kept/infer`;
+    for (let i = 0; i < 2; i++) expect((await post(url, pairs([[1, 2]]), { traceparent: sampled })).status).toBe(200);
+    await traces.close();
+    const [first, second] = collector.spans.filter(({ kind }) => kind === serverKind).sort((a, b) => Number(a.startNs - b.startNs));
+    expect(collector.childrenOf(first!).map(({ name, attributes }) => [name, attributes['perennial.version']])).toEqual([
+      ['load', '1.0.0'],
+      ['predict', '1.0.0'],
+    ]);
+    const cached = collector.childrenOf(second!).find(({ name }) => name === 'predict')!;
+    expect(cached.attributes['perennial.cached']).toBe(true);
+    expect(collector.childrenOf(cached).map(({ name }) => name)).toEqual(['features']);
   });
 
   it('are joined over gRPC too, by the metadata of the call', async () => {

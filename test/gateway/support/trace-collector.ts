@@ -11,11 +11,11 @@ export type CollectedSpan = {
   readonly service: string;
   readonly startNs: bigint;
   readonly endNs: bigint;
-  readonly attributes: Readonly<Record<string, string | number>>;
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
   readonly isError: boolean;
 };
 
-type Value = { readonly stringValue?: string; readonly intValue?: number | string };
+type Value = { readonly stringValue?: string; readonly intValue?: number | string; readonly boolValue?: boolean };
 type Attributes = readonly { readonly key: string; readonly value: Value }[];
 type Export = {
   readonly resourceSpans: readonly {
@@ -81,6 +81,6 @@ export class TraceCollector {
   }
 }
 
-function plain(attributes: Attributes): Record<string, string | number> {
-  return Object.fromEntries(attributes.map(({ key, value }) => [key, value.stringValue ?? Number(value.intValue)]));
+function plain(attributes: Attributes): Record<string, string | number | boolean> {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, value.stringValue ?? value.boolValue ?? Number(value.intValue)]));
 }
