@@ -109,9 +109,14 @@ export function grpcServer(deps: GrpcDeps): GrpcServer {
       health.look();
       streams.drain();
       longCalls.end();
-      const limit = setTimeout(() => server.forceShutdown(), limitMs);
-      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      let limit: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        // A connection whose other end is gone or broken may take a minute to be noticed: it is not waited for.
+        limit = setTimeout(resolve, limitMs);
+        server.tryShutdown(() => resolve());
+      });
       clearTimeout(limit);
+      server.forceShutdown();
       slowSenders.stop();
     },
   };
