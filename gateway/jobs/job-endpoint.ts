@@ -132,6 +132,7 @@ function readSubmission(body: Buffer, contentType: string, maxJsonDepth: number)
       return { id: null, input: { kind: 'jsonLines' }, source: null, body };
     case 'json':
       break;
+    case 'binary':
     case 'npy':
     case null:
       throw new RequestError(

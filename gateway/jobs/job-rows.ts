@@ -1,11 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { parseJsonBody } from '../http/json-body.js';
+import { parseJsonText, textOf } from '../http/json-body.js';
 import { invalid } from '../http/request-error.js';
 import { isObject, readInferRequest } from '../oip/oip-request.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
 import { instanceOf } from '../sagemaker/request-body.js';
+import { exactInputs } from '../oip/exact-integers.js';
 import { fromInstances } from '../oip/instances.js';
 import { fromCsv, isCsvHeader } from '../sagemaker/sagemaker-csv.js';
 import { rowsOf, someRows } from '../streams/request-rows.js';
@@ -57,7 +58,8 @@ async function jsonRows(
   { path, plan }: KeptInput,
   maxJsonDepth: number,
 ): Promise<{ rows: number; slice(from: number, rows: number): Slice }> {
-  const body = parseJsonBody(await readFile(path), maxJsonDepth);
+  const text = textOf(await readFile(path));
+  const body = parseJsonText(text, maxJsonDepth);
   if (isObject(body) && Array.isArray(body['instances'])) {
     const instances: unknown[] = body['instances'];
     if (instances.length === 0) throw invalid('instances is empty: a list of at least one instance is expected');
@@ -71,7 +73,7 @@ async function jsonRows(
       }),
     };
   }
-  const request = readInferRequest(body);
+  const request = exactInputs(readInferRequest(body, { text }));
   // A model whose first size is no rows takes the request as it is.
   if (!plan.batchable) return { rows: 1, slice: (from, rows) => ({ from, rows, whole: () => request, one: () => request }) };
   return {

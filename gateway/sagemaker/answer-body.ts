@@ -18,15 +18,19 @@ export function answerFormat(asked: Format, accept: string | null): Format {
   }
   throw new RequestError(
     'unsupported',
-    `Accept ${accept.slice(0, 100)} cannot be given: application/json, text/csv, application/jsonlines and application/x-npy can`,
+    `Accept ${accept.slice(0, 100)} cannot be given: application/json, application/octet-stream, text/csv, application/jsonlines and application/x-npy can`,
   );
 }
 
 /** Content type and body of an answer. */
-export function answerBody(answer: PredictionAnswer, format: Format): Pick<Reply, 'contentType' | 'body'> {
+export function answerBody(answer: PredictionAnswer, format: Format): Pick<Reply, 'contentType' | 'body' | 'headers'> {
   switch (format) {
     case 'oip':
       return inferReply(answer);
+    case 'binary': {
+      const { parameters } = answer.request;
+      return inferReply({ ...answer, request: { ...answer.request, parameters: { ...parameters, binary_data_output: true } } });
+    }
     case 'instances':
       return { contentType: 'application/json', body: `{"predictions":[${predictions(answer).join(',')}]}` };
     case 'jsonLines':

@@ -1,5 +1,6 @@
-import { parseJsonBody } from '../http/json-body.js';
+import { parseJsonBody, parseJsonText, textOf } from '../http/json-body.js';
 import { invalid, RequestError } from '../http/request-error.js';
+import { readInferBody } from '../oip/infer-body.js';
 import { isObject, readInferRequest } from '../oip/oip-request.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
@@ -10,14 +11,23 @@ import { fromInstances } from '../oip/instances.js';
 import { fromCsv } from './sagemaker-csv.js';
 
 /** How a body holds its rows, which is how the answer holds them unless another form is accepted. */
-export type Format = 'oip' | 'instances' | 'csv' | 'jsonLines' | 'npy';
+export type Format = 'oip' | 'binary' | 'instances' | 'csv' | 'jsonLines' | 'npy';
 
 /** A body that was read as far as that goes without a model's signature. `session` is set when it asks for no prediction. */
 export type RequestBody =
   | { readonly kind: 'rows'; readonly format: Format; read(plan: ServingPlan): InferRequest }
   | { readonly kind: 'session'; readonly action: 'open' | 'close' };
 
-type Taken = { readonly body: Buffer; readonly contentType: string; readonly maxJsonDepth: number };
+type Taken = {
+  readonly body: Buffer;
+  readonly contentType: string;
+  /** Header `Inference-Header-Content-Length` of a binary body. */
+  readonly headLength: string | string[] | undefined;
+  readonly maxJsonDepth: number;
+};
+
+/** JSON with binary tensors after it, as Triton's clients send it to SageMaker, which lets no header of theirs through. */
+const tritonBinary = 'application/vnd.sagemaker-triton.binary+json';
 
 /** Types of JSON lines as they are in use; SageMaker's own is the first. */
 const jsonLines: ReadonlySet<string> = new Set([
@@ -28,10 +38,11 @@ const jsonLines: ReadonlySet<string> = new Set([
 ]);
 
 /** What a media type stands for: which kind of JSON, its body says. `null` for one that is not taken. */
-export function mediaFormat(mediaType: string): 'json' | 'csv' | 'jsonLines' | 'npy' | null {
+export function mediaFormat(mediaType: string): 'json' | 'binary' | 'csv' | 'jsonLines' | 'npy' | null {
   const type = mediaType.split(';')[0]!.trim().toLowerCase();
   if (type === 'application/json') return 'json';
   if (type === 'text/csv') return 'csv';
+  if (type === 'application/octet-stream' || type === tritonBinary) return 'binary';
   if (jsonLines.has(type)) return 'jsonLines';
   return type === 'application/x-npy' ? 'npy' : null;
 }
@@ -55,18 +66,24 @@ export function readRequestBody(taken: Taken): RequestBody {
     case null:
       throw new RequestError(
         'unsupported',
-        `Content-Type ${contentType.slice(0, 100)} is not taken: application/json, text/csv, application/jsonlines and application/x-npy are`,
+        `Content-Type ${contentType.slice(0, 100)} is not taken: application/json, application/octet-stream (binary tensors), text/csv, application/jsonlines and application/x-npy are`,
       );
+    case 'binary': {
+      const named = /;\s*json-header-size=(\d{1,15})\s*$/.exec(contentType)?.[1];
+      const read = readInferBody({ body, headLength: named ?? taken.headLength ?? '0' }, maxJsonDepth);
+      return { kind: 'rows', format: 'oip', read: read.kind === 'raw' ? read.read : () => read.request };
+    }
     case 'json':
-      return readJson(parseJsonBody(body, maxJsonDepth));
+      return readJson(textOf(body), maxJsonDepth);
   }
 }
 
-function readJson(body: unknown): RequestBody {
+function readJson(text: string, maxJsonDepth: number): RequestBody {
+  const body = parseJsonText(text, maxJsonDepth);
   if (isObject(body) && body['instances'] !== undefined)
     return { kind: 'rows', format: 'instances', read: (plan) => fromInstances(body['instances'], plan) };
   if (isObject(body) && body['inputs'] !== undefined) {
-    const request = readInferRequest(body);
+    const request = readInferRequest(body, { text });
     return { kind: 'rows', format: 'oip', read: () => request };
   }
   // The payloads by which callers of stateful models on SageMaker open and close a session.

@@ -9,7 +9,7 @@ import { streamHeaders } from './invocation-headers.js';
 import type { Format } from './request-body.js';
 import { readRequestBody } from './request-body.js';
 import type { InvocationCall, InvocationDeps } from './sagemaker-endpoint.js';
-import { commonHeaders, openInvocation, predictionOf, withId } from './sagemaker-endpoint.js';
+import { bodyOf, commonHeaders, openInvocation, predictionOf, withId } from './sagemaker-endpoint.js';
 import { runtimeError } from './sagemaker-errors.js';
 
 const codec = new EventStreamCodec(
@@ -26,11 +26,11 @@ export async function invokeWithResponseStream(deps: InvocationDeps, call: Invoc
   const opened = openInvocation(deps, call, streamHeaders);
   const { invocation, target } = opened;
   if (opened.session.kind === 'new') throw invalid('a session is opened with InvokeEndpoint, not with a response stream');
-  const body = readRequestBody({ body: call.body, contentType: invocation.contentType, maxJsonDepth: deps.maxJsonDepth });
+  const body = readRequestBody({ ...bodyOf(call, invocation), maxJsonDepth: deps.maxJsonDepth });
   if (body.kind === 'session') throw invalid('a session is closed with InvokeEndpoint, not with a response stream');
   const format = answerFormat(body.format, invocation.accept);
-  if (format === 'npy')
-    throw new RequestError('unsupported', 'an .npy array is not sent in parts: accept application/jsonlines or text/csv');
+  if (format === 'npy' || format === 'binary')
+    throw new RequestError('unsupported', 'binary answers are not sent in parts: accept application/jsonlines or text/csv');
   const left = new AbortController();
   const prediction = { ...predictionOf(opened, call.arrivedMs), cancel: left.signal };
   const { plan } = chooseVersion(deps.tables.need(target.model), prediction);

@@ -43,7 +43,7 @@ export type Opened = { readonly invocation: Invocation; readonly target: Target;
 export async function invoke(deps: InvocationDeps, call: InvocationCall): Promise<Reply> {
   const opened = openInvocation(deps, call, plainHeaders);
   const { invocation } = opened;
-  const body = readRequestBody({ body: call.body, contentType: invocation.contentType, maxJsonDepth: deps.maxJsonDepth });
+  const body = readRequestBody({ ...bodyOf(call, invocation), maxJsonDepth: deps.maxJsonDepth });
   if (body.kind === 'session') return sessionReply(deps, opened, body.action);
   const format = answerFormat(body.format, invocation.accept);
   const answer = await deps.predictor.predict({
@@ -52,11 +52,13 @@ export async function invoke(deps: InvocationDeps, call: InvocationCall): Promis
     read: (plan) => withId(body.read(plan), invocation),
     observed: { contentType: invocation.contentType, body: call.body },
   });
+  const told = answerBody(answer, format);
   return {
     status: 200,
-    ...answerBody(answer, format),
+    ...told,
     sent: answer.sent,
     headers: {
+      ...told.headers,
       ...commonHeaders(opened),
       'x-Amzn-Invoked-Production-Variant': answer.variant,
       'x-perennial-version': answer.version.version,
@@ -74,6 +76,11 @@ export function openInvocation(
 ): Opened {
   const invocation = readInvocation(call.headers, names);
   return { invocation, target: targetOf(tables, call.model, invocation), session: sessions.use(invocation.sessionId, Date.now()) };
+}
+
+/** The body of a call, and what its headers say of it. */
+export function bodyOf({ body, headers }: Pick<InvocationCall, 'body' | 'headers'>, { contentType }: Invocation) {
+  return { body, contentType, headLength: headers['inference-header-content-length'] };
 }
 
 /** A prediction call without its body. */

@@ -116,6 +116,22 @@ describe('InvokeEndpoint by the AWS SDK', () => {
     expect(await failed(invoke('\x93NUMPY', { ContentType: 'application/x-npy' }))).toBeInstanceOf(ValidationError);
   });
 
+  it("takes and gives binary tensors, as Triton's clients send them through SageMaker", async () => {
+    const values = (...of: number[]) => Buffer.from(new Float64Array(of).buffer);
+    const hours = Buffer.from(new BigInt64Array([0n, 0n]).buffer);
+    const tensor = (name: string, datatype: string) => ({ name, datatype, shape: [2], parameters: { binary_data_size: 16 } });
+    const head = Buffer.from(JSON.stringify({ inputs: [tensor('hour', 'INT64'), tensor('a', 'FP64'), tensor('b', 'FP64')] }));
+    const body = Buffer.concat([head, hours, values(1, 3), values(2, 4)]);
+    const ContentType = `application/vnd.sagemaker-triton.binary+json;json-header-size=${head.length}`;
+    expect(JSON.parse((await invoke(body, { ...champion, ContentType })).text)).toMatchObject({ outputs: [{ data: [21, 43] }] });
+    const answer = await invoke(body, { ...champion, ContentType, Accept: 'application/octet-stream' });
+    const bytes = Buffer.from(answer.Body);
+    expect(answer.ContentType).toBe('application/octet-stream');
+    expect([bytes.readFloatLE(bytes.length - 8), bytes.readFloatLE(bytes.length - 4)]).toEqual([21, 43]);
+    const wrong = `application/vnd.sagemaker-triton.binary+json;json-header-size=${body.length + 1}`;
+    expect(await failed(invoke(body, { ContentType: wrong }))).toBeInstanceOf(ValidationError);
+  });
+
   it('goes to the variant or the version that is named, and refuses others', async () => {
     expect((await invoke('0,1,2', { ContentType: 'text/csv', TargetVariant: '1.0.1' })).text).toBe('1021\n');
     const challenger = await invoke('0,1,2', { ContentType: 'text/csv', TargetVariant: 'challenger' });
