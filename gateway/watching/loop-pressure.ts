@@ -31,7 +31,7 @@ export class LoopPressure {
   look(): void {
     const atWork = this.#atWork();
     this.#busyMs = atWork > busyAbove ? this.#busyMs + lookEveryMs : 0;
-    if (this.#busyMs > this.#busyAfterMs) this.share = Math.max(least, this.share * 0.8);
+    if (this.#busyMs > this.#busyAfterMs) this.share = Math.max(least, this.share * 0.5);
     else if (atWork < calmBelow) this.share = Math.min(1, this.share * 1.25);
   }
 
