@@ -46,9 +46,12 @@ export async function readPackage(source: PackageSource, servable: ServableVersi
   }
 }
 
+/** Some 1 ms of hashing. */
+const bytesATurn = 1024 * 1024;
+
 /** Keeps a file where `readPackage` finds it. */
-export async function keepObject(folder: string, bytes: Uint8Array): Promise<void> {
-  const path = pathOf(folder, digestOf(bytes));
+export async function keepObject(folder: string, digest: string, bytes: Uint8Array): Promise<void> {
+  const path = pathOf(folder, digest);
   await mkdir(dirname(path), { recursive: true });
   const own = `${path}.${process.pid}.${randomUUID()}.tmp`;
   await writeFile(own, bytes);
@@ -62,16 +65,26 @@ function pathOf(folder: string, digest: string): string {
 async function readObject(source: PackageSource, digest: string): Promise<Uint8Array> {
   const path = pathOf(source.folder, digest);
   const kept = await readFile(path).catch(() => null);
-  if (kept !== null && digestOf(kept) === digest) return kept;
+  if (kept !== null && (await digestInTurns(kept)) === digest) return kept;
   const bytes = await source.objects.get(digest);
-  const found = digestOf(bytes);
+  const found = await digestInTurns(bytes);
   if (found !== digest)
     throw new PerennialError(
       'ArtifactRejected',
       `object ${digest} holds other bytes (${found}): restore it from a copy or package the model again`,
     );
-  await keepObject(source.folder, bytes);
+  await keepObject(source.folder, digest, bytes);
   return bytes;
+}
+
+/** As `digestOf`, with turns of the event loop in between: a large model must not hold up requests while it is verified. */
+async function digestInTurns(bytes: Uint8Array): Promise<string> {
+  const hash = createHash('sha256');
+  for (let from = 0; from < bytes.byteLength; from += bytesATurn) {
+    if (from > 0) await new Promise((resolve) => setImmediate(resolve));
+    hash.update(bytes.subarray(from, from + bytesATurn));
+  }
+  return `sha256:${hash.digest('hex')}`;
 }
 
 /** `sha256:<hex>` of some bytes. */

@@ -42,7 +42,7 @@ export async function packageInCall(
   } catch (error) {
     refuse(reasonOf(error));
   }
-  for (const bytes of [...contents.values(), signature]) await keepObject(at.folder, bytes);
+  for (const bytes of [...contents.values(), signature]) await keepObject(at.folder, digestOf(bytes), bytes);
   return {
     model,
     version,

@@ -6,7 +6,7 @@ import type { ThreadAnswer, ThreadCall, ThreadData } from './thread-messages.js'
 
 type Waiting = { resolve(outputs: NamedTensors): void; reject(reason: Error): void; readonly limit: NodeJS.Timeout };
 
-/** `read` gives the model's file at each start of a thread; `limitMs` is for loading, `runLimitMs` for each run. */
+/** `read` gives the model's file at each start of a thread, to be given away to it; `limitMs` is for loading, `runLimitMs` for each run. */
 export type ThreadInput = {
   readonly read: () => Promise<Uint8Array>;
   readonly program: string;
@@ -57,8 +57,10 @@ type Thread = {
 };
 
 function startThread(input: ThreadInput & { model: Uint8Array; onEnd(): void }): Promise<Thread> {
-  const workerData: ThreadData = { model: input.model, requireFrom: import.meta.url, sessionOptions };
-  const worker = new Worker(input.program, { workerData, execArgv: [] });
+  // Moved to the thread, where copying a large file would stop the event loop.
+  const model = ownBytes(input.model);
+  const workerData: ThreadData = { model, requireFrom: import.meta.url, sessionOptions };
+  const worker = new Worker(input.program, { workerData, transferList: [model.buffer], execArgv: [] });
   const waiting = new Map<number, Waiting>();
   let next = 0;
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
@@ -130,4 +132,10 @@ function startThread(input: ThreadInput & { model: Uint8Array; onEnd(): void }):
     worker.on('error', (error) => end(error instanceof Error ? error : new Error(String(error))));
     worker.on('exit', (code) => end(new Error(`the model's thread ended with code ${code}`)));
   });
+}
+
+/** The bytes alone in a buffer of their own, as `readFile` gives them. */
+function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteLength } = bytes;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? new Uint8Array(buffer) : new Uint8Array(bytes);
 }

@@ -33,7 +33,7 @@ describe('models that come and go', () => {
 
   it('leave nothing behind in threads, and no thread', async () => {
     const program = await threadProgram(null);
-    const input = { read: () => Promise.resolve(model), program, limitMs: 60_000, runLimitMs: 60_000 };
+    const input = { read: () => Promise.resolve(new Uint8Array(model)), program, limitMs: 60_000, runLimitMs: 60_000 };
     const threads = (): number => (process.platform === 'linux' ? readdirSync('/proc/self/task').length : 0);
     const grown = await growth(() => loadInThreads(input, 2), 20);
     expect(grown).toBeLessThan(40 * mebibyte);
@@ -44,7 +44,10 @@ describe('models that come and go', () => {
 
   it.runIf(process.platform === 'linux')('have their threads step back behind the one that serves', async () => {
     const program = await threadProgram(null);
-    const runner = await loadInThreads({ read: () => Promise.resolve(model), program, limitMs: 60_000, runLimitMs: 60_000 }, 2);
+    const runner = await loadInThreads(
+      { read: () => Promise.resolve(new Uint8Array(model)), program, limitMs: 60_000, runLimitMs: 60_000 },
+      2,
+    );
     const niceness = readdirSync('/proc/self/task').map((task) => {
       // After the name in brackets; the 19th field of all.
       const fields = readFileSync(`/proc/self/task/${task}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
@@ -57,8 +60,11 @@ describe('models that come and go', () => {
 
   it('share the work of a version between its threads', async () => {
     const program = await threadProgram(null);
-    const slow = new Uint8Array(readFileSync(new URL('fixtures/slow.onnx', import.meta.url)));
-    const runner = await loadInThreads({ read: () => Promise.resolve(slow), program, limitMs: 60_000, runLimitMs: 60_000 }, 3);
+    const slow = readFileSync(new URL('fixtures/slow.onnx', import.meta.url));
+    const runner = await loadInThreads(
+      { read: () => Promise.resolve(new Uint8Array(slow)), program, limitMs: 60_000, runLimitMs: 60_000 },
+      3,
+    );
     expect(runner.lanes).toBe(3);
     const answers = await Promise.all(
       Array.from({ length: 9 }, (_, i) => runner.run({ features: { ...row.features, data: Float32Array.of(i, 0) } })),

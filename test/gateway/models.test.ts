@@ -199,3 +199,27 @@ describe('a version that nobody asks for', () => {
     expect(await metric(gateway, 'gateway_fallbacks_total{model_name="demand",version="1.0.1"}')).toBeGreaterThan(0);
   });
 });
+
+describe('a large model', () => {
+  it('is verified and loaded into its thread without stopping what is served', async () => {
+    const stage = await openStage();
+    const gateway = await stage.serve([{ model: 'demand', version: '1.0.0', onnx: 'linear' }], {}, { inPlaceLoadMaxMs: 0 });
+    const file = join(stage.folder, 'large.onnx');
+    await writeFile(file, linearModel(5000, 96 * mebibyte));
+    await stage.addVersion({ model: 'large', version: '1.0.0', onnx: file });
+    const followed = stage.registry.acknowledged(stage.registry.setRoute({ model: 'large', variants: [{ version: '1.0.0', weight: 1 }] }));
+    let done = false;
+    void followed.finally(() => (done = true));
+    // 96 slices are hashed at least twice, so the loop turns often: requests are answered all along.
+    let answered = 0;
+    while (!done) {
+      expect(await ask(gateway, 'demand')).toMatchObject({ status: 200 });
+      answered++;
+    }
+    expect(await followed).toMatchObject({ refused: null });
+    expect(answered).toBeGreaterThan(10);
+    expect(await ask(gateway, 'large', [1, 2])).toMatchObject({ status: 200, body: { outputs: [{ data: [5021] }] } });
+    const { body } = await get<{ loaded: { placement: string }[] }>(`${gateway.url}/v2/models/large/route`);
+    expect(body.loaded).toMatchObject([{ placement: 'thread' }]);
+  });
+});
