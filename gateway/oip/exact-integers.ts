@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { replaceNumbers } from '../http/json-text.js';
+import type { InferRequest } from './oip-request.js';
 
 /** Stands before digits that were a number: not to be guessed, so that no text of a request is taken for one. */
 const mark = `${randomBytes(12).toString('hex')}:`;
@@ -13,6 +14,30 @@ export function exactData(source: string, index: number): unknown {
   const marked = replaceNumbers(source, (number) => (number.length >= 16 && longInteger.test(number) ? `"${mark}${number}"` : number));
   const { inputs } = JSON.parse(marked) as { inputs: { data: unknown }[] };
   return asBigInts(inputs[index]!.data);
+}
+
+/**
+ * A request whose INT64 and UINT64 inputs hold what was written, for whoever takes its rows apart: the text that could tell
+ * is of the whole request.
+ */
+export function exactInputs(request: InferRequest): InferRequest {
+  const { source, inputs } = request;
+  if (source === undefined) return request;
+  const exact = inputs.map((input, index) =>
+    (input.datatype === 'INT64' || input.datatype === 'UINT64') && holdsRounded(input.data)
+      ? { ...input, data: exactData(source, index) }
+      : input,
+  );
+  return { ...request, inputs: exact, source: undefined };
+}
+
+/** Whether a parsed number may stand for another integer than the one that was written. */
+export function isRounded(value: unknown): boolean {
+  return typeof value === 'number' && !Number.isSafeInteger(value) && Number.isInteger(value);
+}
+
+function holdsRounded(value: unknown): boolean {
+  return Array.isArray(value) ? value.some(holdsRounded) : isRounded(value);
 }
 
 function asBigInts(value: unknown): unknown {

@@ -1,6 +1,7 @@
 import { parseJsonText, textOf } from '../http/json-body.js';
 import { invalid } from '../http/request-error.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
+import { exactInputs } from './exact-integers.js';
 import type { InferRequest } from './oip-request.js';
 import { readInferRequest } from './oip-request.js';
 import { readQuickly } from './quick-request.js';
@@ -29,6 +30,12 @@ export function readInferBody({ body, headLength }: InferBody, maxJsonDepth: num
   if (length === 0) return { kind: 'raw', read: (plan) => rawRequest(body, plan) };
   const text = textOf(body.subarray(0, length));
   return { kind: 'request', request: readInferRequest(parseJsonText(text, maxJsonDepth), { text, tail: body.subarray(length) }) };
+}
+
+/** A request in JSON alone, its 64-bit integers exact, for whoever takes its rows apart. Throws a `RequestError` that names the place. */
+export function readJsonRequest(body: Buffer, maxJsonDepth: number): InferRequest {
+  const text = textOf(body);
+  return exactInputs(readInferRequest(parseJsonText(text, maxJsonDepth), { text }));
 }
 
 function readHeadLength(header: string | string[], bodyLength: number): number {

@@ -1,4 +1,4 @@
-import { exactData } from './exact-integers.js';
+import { exactData, isRounded } from './exact-integers.js';
 import { flatData } from './flat-data.js';
 import type { InferRequest, RequestInput } from './oip-request.js';
 import { kindOf, quote } from './oip-request.js';
@@ -77,11 +77,6 @@ export function readElements(input: { name: string; type: ElementType; values: r
     data[index] = isBig ? BigInt(number) : number;
   });
   return data;
-}
-
-/** Whether a parsed number may stand for another integer than the one that was written. */
-function isRounded(value: unknown): boolean {
-  return typeof value === 'number' && !Number.isSafeInteger(value) && Number.isInteger(value);
 }
 
 /** Elements that the data of an input may have at most: of a flat list its length, of nested ones what the shape says, bounded. */

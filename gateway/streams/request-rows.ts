@@ -23,10 +23,11 @@ const elementBytes: Readonly<Record<string, number>> = {
 /** How many rows a request has: the first size of all its inputs. Throws a `RequestError` when they differ. */
 export function rowsOf(request: InferRequest): number {
   const [first, ...others] = request.inputs;
-  const rows = first!.shape[0] ?? 1;
+  if (first === undefined) throw invalid('the request has no inputs: at least one is expected');
+  const rows = first.shape[0] ?? 1;
   for (const { name, shape } of others) {
     if ((shape[0] ?? 1) !== rows)
-      throw invalid(`input ${quote(name)} has ${shape[0] ?? 1} rows, ${quote(first!.name)} has ${rows}: all inputs must have the same`);
+      throw invalid(`input ${quote(name)} has ${shape[0] ?? 1} rows, ${quote(first.name)} has ${rows}: all inputs must have the same`);
   }
   if (rows < 1) throw invalid('the request has no rows: at least one is expected');
   return rows;

@@ -4,7 +4,7 @@ import { parseJsonBody } from '../http/json-body.js';
 import { requestErrorOf } from '../http/reply.js';
 import type { Reply } from '../http/reply.js';
 import { invalid, RequestError } from '../http/request-error.js';
-import { readInferRequest } from '../oip/oip-request.js';
+import { readJsonRequest } from '../oip/infer-body.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import { inferReply } from '../oip/oip-response.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
@@ -99,7 +99,7 @@ export async function stream(deps: StreamDeps, call: StreamCall): Promise<Reply>
 
 function formOf(kind: StreamCall['kind'], maxJsonDepth: number): Form {
   if (kind === 'inferStream')
-    return { read: (body) => readInferRequest(parseJsonBody(body, maxJsonDepth)), write: (answer) => String(inferReply(answer).body) };
+    return { read: (body) => readJsonRequest(body, maxJsonDepth), write: (answer) => String(inferReply(answer).body) };
   return { read: (body, plan) => fromGenerate(parseJsonBody(body, maxJsonDepth), plan()), write: generateText };
 }
 

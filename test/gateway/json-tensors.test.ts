@@ -12,6 +12,8 @@ beforeAll(async () => {
   const everyType = { ...passedThrough, onnx: { input: 'float32', output: 'float32_out' } };
   await stage.addVersion({ model: 'every-type', version: '1.0.0', onnx: 'every-type', spec: everyType });
   stage.registry.setRoute({ model: 'every-type', variants: [{ version: '1.0.0', weight: 1 }] });
+  await stage.addVersion({ model: 'mixed', version: '1.0.0', onnx: 'mixed', spec: passedThrough });
+  stage.registry.setRoute({ model: 'mixed', variants: [{ version: '1.0.0', weight: 1 }] });
   gateway = await stage.serve([{ model: 'demand', version: '1.0.0', onnx: 'linear' }]);
 });
 
@@ -86,6 +88,20 @@ describe('integers of 64 bits in JSON', () => {
     const { status, text } = await inferText(everyType({ [name]: `[${digits}]` }));
     expect(status).toBe(400);
     expect((JSON.parse(text) as { error: string }).error).toMatch(message);
+  });
+
+  it('stays exact where a request is taken apart into its rows', async () => {
+    const response = await fetch(`${gateway.url}/v2/models/mixed/infer_stream`, {
+      method: 'POST',
+      body: '{"inputs":[{"name":"b","datatype":"INT64","shape":[2],"data":[9007199254740993,-9007199254740995]},{"name":"a","datatype":"FP32","shape":[2,2],"data":[1,2,3,4]},{"name":"flag","datatype":"BOOL","shape":[2],"data":[true,false]},{"name":"word","datatype":"BYTES","shape":[2],"data":["x","y"]}]}',
+    });
+    const events = await response.text();
+    expect(events.match(/"datatype":"INT64","data":\[-?\d+\]/g)).toEqual([
+      '"datatype":"INT64","data":[9007199254740993]',
+      '"datatype":"INT64","data":[-9007199254740995]',
+    ]);
+    const nothing = await post(`${gateway.url}/v2/models/mixed/generate_stream`, {});
+    expect(nothing).toMatchObject({ status: 400, body: { error: expect.stringContaining('no inputs') } });
   });
 
   it('any two of them come back as they went', async () => {
