@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest';
+import { GatewayMetrics } from '../../gateway/watching/metrics.js';
+import { RecentLatency } from '../../gateway/watching/recent-latency.js';
 import { ask, get, pairs, post, until } from './support/requests.js';
 import { openStage } from './support/stage.js';
 
@@ -151,4 +153,38 @@ it('tells the newest quality of what is live, as the registry knows it, and keep
   expect(value(text, `model_accuracy{${own}}`)).toBe(0.075);
   expect(value(text, `model_accuracy_rows{${own}}`)).toBe(28);
   expect(value(text, `model_accuracy_measured_timestamp_seconds{${own}}`)).toBe(5);
+});
+
+it('forgets versions that are long gone, and none that is loaded', () => {
+  const metrics = new GatewayMetrics();
+  const host = { loadSeconds: 1, inFlight: () => 0, waiting: () => 0 };
+  metrics.version('kept', '1.0.0').loaded(host);
+  for (let i = 0; i < 1_000; i++) metrics.version('passing', `1.0.${i}`).loaded(host)();
+  const told = metrics.versions.map(({ model, version }) => `${model} ${version}`);
+  expect(told).toContain('kept 1.0.0');
+  expect(told).toContain('passing 1.0.999');
+  expect(told).not.toContain('passing 1.0.700');
+  expect(told.length).toBeLessThan(250);
+});
+
+it('tells the quantiles of the last minute or two, and of nothing older', () => {
+  const recent = new RecentLatency(0);
+  for (let i = 1; i <= 100; i++) recent.add(i, i);
+  expect(recent.figures(30_000)).toMatchObject({ spanMs: 30_000, count: 100 });
+  expect(recent.figures(30_000).p95Ms!).toBeGreaterThan(95 * 0.99);
+  expect(recent.figures(30_000).p95Ms!).toBeLessThan(95 * 1.01);
+  recent.add(1_000, 61_000);
+  expect(recent.figures(100_000)).toMatchObject({ spanMs: 100_000, count: 101 });
+  expect(recent.figures(125_000)).toMatchObject({ count: 1 });
+  expect(recent.figures(900_000)).toMatchObject({ count: 0, p50Ms: null });
+});
+
+it('folds the sizes of large batches, so that their number stays small', () => {
+  const metrics = new GatewayMetrics().version('m', '1');
+  for (let rows = 1; rows <= 5_000; rows++) metrics.ran({ requests: 1, rows, ms: 0.5 });
+  const { batches, inferences, runs, computeInfer } = metrics.snapshot();
+  expect(batches.length).toBe(256 + 5);
+  expect(batches.at(-1)).toEqual({ rows: 8_192, computeInfer: { count: 5_000 - 4_096, ns: (5_000 - 4_096) * 500_000 } });
+  expect({ inferences, runs }).toEqual({ inferences: (5_000 * 5_001) / 2, runs: 5_000 });
+  expect(computeInfer).toEqual({ count: 5_000, ns: 5_000 * 500_000 });
 });
