@@ -21,6 +21,8 @@ export type HostDeps = {
   readonly memory: ModelMemory;
   /** What trials of this process proved, by the digest of the package: a rollback need not wait for another one. */
   readonly tried: Map<string, TriedVersion>;
+  /** Bounds the loads at the same time. */
+  loadInTurn<T>(load: () => Promise<T>): Promise<T>;
   readonly metrics: GatewayMetrics;
   readonly config: GatewayConfig;
   /** Throws `ArtifactRejected` for what this gateway cannot do for a version. */
@@ -66,7 +68,9 @@ export async function hostVersion(
     config,
     // Read anew, and verified anew: the files are not kept in memory.
     open: () =>
-      openRunner(async () => (await readPackage(source, servable)).model, { placement: placed, batchable: plan.batchable, config }),
+      deps.loadInTurn(() =>
+        openRunner(async () => (await readPackage(source, servable)).model, { placement: placed, batchable: plan.batchable, config }),
+      ),
   });
 }
 

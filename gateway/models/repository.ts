@@ -48,12 +48,15 @@ export class ModelRepository {
   readonly #deps: RepositoryDeps;
   readonly #memory: ModelMemory;
   readonly #tried: HostDeps['tried'] = new Map();
-  readonly #inTurn: ReturnType<typeof atMost>;
+  readonly #tryInTurn: ReturnType<typeof atMost>;
+  readonly #loadInTurn: ReturnType<typeof atMost>;
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(deps: RepositoryDeps) {
     this.#deps = deps;
-    this.#inTurn = atMost(deps.config.loadsAtOnce);
+    // Apart: what a request waits for must not queue behind the trial of a file that hangs.
+    this.#tryInTurn = atMost(deps.config.loadsAtOnce);
+    this.#loadInTurn = atMost(deps.config.loadsAtOnce);
     this.#memory = new ModelMemory({
       budgetBytes: deps.config.memoryBudgetBytes,
       idleUnloadMs: deps.config.idleUnloadMs,
@@ -70,8 +73,12 @@ export class ModelRepository {
   host(servable: ServableVersion, origin: VersionFacts['origin'] = 'registry'): Promise<HostedVersion> {
     const { objects, verifier, trials, metrics, config, accept } = this.#deps;
     const source = { objects, verifier, folder: config.folder };
-    return this.#inTurn(() =>
-      hostVersion({ source, trials, memory: this.#memory, tried: this.#tried, metrics, config, accept }, servable, origin),
+    return this.#tryInTurn(() =>
+      hostVersion(
+        { source, trials, memory: this.#memory, tried: this.#tried, loadInTurn: this.#loadInTurn, metrics, config, accept },
+        servable,
+        origin,
+      ),
     );
   }
 

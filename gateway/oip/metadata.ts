@@ -74,7 +74,9 @@ export function modelRoute(tables: RoutingTable, model: string): Reply {
     threads: placed.threads,
     run_ms: runMs,
     row_ms: cost.rowMs,
+    load_ms: cost.loadMs,
     memory_bytes: placed.bytes,
+    peak_memory_bytes: cost.peakBytes,
     digest,
   }));
   return json(200, { model, generation: route.generation, variants: route.variants, shadow: route.shadow, standby: route.standby, loaded });

@@ -182,6 +182,19 @@ describe('a version that nobody asks for', () => {
     }
   });
 
+  it('is waited for so long, and no longer', async () => {
+    const stage = await openStage();
+    const gateway = await stage.serve([{ model: 'demand', version: '1.0.0', onnx: 'slow' }], {}, { idleUnloadMs: 1, coldWaitMs: 0 });
+    await until(async () => (await states(gateway))['demand 1.0.0'] === 'UNAVAILABLE');
+    const late = await ask(gateway, 'demand');
+    expect(late).toMatchObject({
+      status: 503,
+      body: { error: expect.stringContaining("'demand' is still being loaded after 0 ms: try again") },
+    });
+    expect(late.headers.get('retry-after')).toBe('1');
+    await until(async () => (await ask(gateway, 'demand')).status === 200);
+  });
+
   it('costs no request as a challenger either: the champion answers when it takes too long to come', async () => {
     const stage = await openStage();
     const variants = [
