@@ -23,6 +23,10 @@ export type FirstRunsDeps = {
 const measuredRuns = 20;
 const measuredBatches = 5;
 const batchedRequests = 32;
+/** Sizes of larger batches that are tried, of models that are cheap enough to have them. */
+const largerBatches = [64, 128, 256];
+/** A batch may cost so much more a row than the cheapest size: it spares the others their own run. */
+const tolerated = 1.2;
 /** A session's own structures, as measured with the smallest models. */
 const leastBytes = 256 * 1024;
 
@@ -68,16 +72,30 @@ async function measure(of: { plan: ServingPlan; trial: ModelTrial; example: unkn
   }
   if (example !== null) await onZeros(trial, zeros);
   const runMs = quiet(runsMs);
-  if (!plan.batchable) return { loadMs: trial.loadMs, runMs, rowMs: 0, bytes: ran.bytes, peakBytes: ran.peakBytes };
+  if (!plan.batchable) return { loadMs: trial.loadMs, runMs, rowMs: 0, bestRows: rows, bytes: ran.bytes, peakBytes: ran.peakBytes };
   const many = rows * batchedRequests;
   const batches = await run(repeated(feeds, batchedRequests), runMs > of.quickMs ? 1 : measuredBatches, many);
+  const sizes = [{ rows: many, ms: quiet(batches.runsMs) }];
+  let last = batches;
+  if (runMs <= of.quickMs)
+    for (const size of largerBatches) {
+      last = await run(repeated(feeds, size), measuredBatches, rows * size);
+      sizes.push({ rows: rows * size, ms: quiet(last.runsMs) });
+    }
   return {
     loadMs: trial.loadMs,
     runMs,
-    rowMs: Math.max(0, (quiet(batches.runsMs) - runMs) / (many - rows)),
-    bytes: Math.max(ran.bytes, batches.bytes),
-    peakBytes: Math.max(ran.peakBytes, batches.peakBytes),
+    rowMs: Math.max(0, (sizes[0]!.ms - runMs) / (many - rows)),
+    bestRows: runMs <= of.quickMs ? bestRows(sizes) : Infinity,
+    bytes: Math.max(ran.bytes, batches.bytes, last.bytes),
+    peakBytes: Math.max(ran.peakBytes, batches.peakBytes, last.peakBytes),
   };
+}
+
+/** The largest batch that costs little more a row than the cheapest: some runtimes' tree ensembles cost twice as much in large ones. */
+export function bestRows(sizes: readonly { readonly rows: number; readonly ms: number }[]): number {
+  const cheapest = Math.min(...sizes.map(({ rows, ms }) => ms / rows));
+  return Math.max(...sizes.filter(({ rows, ms }) => ms / rows <= cheapest * tolerated).map(({ rows }) => rows));
 }
 
 function check(of: { plan: ServingPlan; outputs: NamedTensors; rows: number; mayBeNotFinite: boolean }): void {

@@ -6,6 +6,8 @@ export type ModelCost = {
   /** One run of a small request, and what each further row of a run adds. */
   readonly runMs: number;
   readonly rowMs: number;
+  /** The most rows of one run that cost no more a row than fewer do. */
+  readonly bestRows: number;
   /** Memory of one loaded copy, and the most that its first runs took. */
   readonly bytes: number;
   readonly peakBytes: number;
@@ -41,7 +43,7 @@ export function placeModel(cost: ModelCost, limits: PlacementLimits): Placement 
   const { runMs, rowMs, loadMs, bytes } = cost;
   const told = `a run takes ${rounded(runMs)} ms`;
   const rowsWithin = (ms: number): number =>
-    Math.max(1, Math.min(limits.maxBatchRows, Math.floor((ms - runMs) / Math.max(rowMs, 1e-6)) + 1));
+    Math.max(1, Math.min(limits.maxBatchRows, cost.bestRows, Math.floor((ms - runMs) / Math.max(rowMs, 1e-6)) + 1));
   const cheap = runMs <= limits.inPlaceMaxMs;
   if (cheap && loadMs <= limits.inPlaceLoadMaxMs) {
     return {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createModelTrials } from '../../adapters/onnx/model-trials.js';
 import type { GatewaySettings } from '../../gateway/gateway-config.js';
+import { bestRows } from '../../gateway/models/first-runs.js';
 import { placeModel } from '../../gateway/models/placement.js';
 import {
   bytesField,
@@ -183,11 +184,12 @@ describe('the place of a model', () => {
     maxBatchRows: 256,
     memoryBudgetBytes: 4e9,
   };
-  const cost = { loadMs: 5, runMs: 0.05, rowMs: 0.001, bytes: 1e6, peakBytes: 2e6 };
+  const cost = { loadMs: 5, runMs: 0.05, rowMs: 0.001, bestRows: Infinity, bytes: 1e6, peakBytes: 2e6 };
 
   it('is chosen by its cost', () => {
     expect(placeModel(cost, limits)).toMatchObject({ where: 'inPlace', threads: 0, maxRows: 256 });
     expect(placeModel({ ...cost, rowMs: 0.1 }, limits)).toMatchObject({ where: 'inPlace', maxRows: 50 });
+    expect(placeModel({ ...cost, bestRows: 64 }, limits)).toMatchObject({ where: 'inPlace', maxRows: 64 });
     expect(placeModel({ ...cost, loadMs: 500 }, limits)).toMatchObject({ where: 'thread', threads: 1 });
     expect(placeModel({ ...cost, runMs: 20 }, limits)).toMatchObject({ where: 'thread', threads: 7, maxRows: 256 });
     expect(placeModel({ ...cost, runMs: 20, rowMs: 20 }, limits)).toMatchObject({ maxRows: 5 });
@@ -216,5 +218,15 @@ describe('the place of a model', () => {
     expect(status).toBe(200);
     expect(body.outputs[0]!.data).toEqual(rows.map(([a]) => a));
     expect(between).toBeGreaterThan(3);
+  });
+});
+
+describe('the largest batch', () => {
+  it('is the largest that costs little more a row than the cheapest', () => {
+    const sizes = (...ms: number[]) => ms.map((value, i) => ({ rows: [32, 64, 128, 256][i]!, ms: value }));
+    expect(bestRows(sizes(0.08, 0.16, 0.5, 1.3))).toBe(64);
+    expect(bestRows(sizes(0.08, 0.16, 0.3, 0.55))).toBe(256);
+    expect(bestRows(sizes(0.08, 0.2, 0.3, 0.62))).toBe(256);
+    expect(bestRows(sizes(0.08))).toBe(32);
   });
 });
