@@ -16,20 +16,15 @@ import type {
 import type { ModelTrials } from '../activities/trial-ports.js';
 import { join } from 'node:path';
 import { ResponseCaches } from './cache/response-caches.js';
+import { openCapturing } from './watching/capturing.js';
 import { EntityFeatures } from './entities/entity-features.js';
-import { CaptureBuffer } from './watching/capture-buffer.js';
-import { captureFigures } from './watching/capture-figures.js';
-import { CaptureSpool } from './watching/capture-spool.js';
-import { Redactors } from './watching/redactors.js';
-import { RequestCaptures } from './watching/request-captures.js';
-import { spoolFigures } from './watching/spool-figures.js';
 import { packReply } from './http/content-encoding.js';
 import { readEndpoint } from './http/endpoint.js';
 import type { Endpoint } from './http/endpoint.js';
 import { AccessControl } from './access/access-control.js';
 import { BodyRoom } from './http/body-room.js';
-import { CallerGone } from './http/caller-gone.js';
 import { checkCaller } from './http/caller-check.js';
+import { endpointAnswers } from './endpoint-answers.js';
 import type { GatewaySettings } from './gateway-config.js';
 import { gatewayConfig } from './gateway-config.js';
 import { askedEndpoint } from './grpc/asked-endpoint.js';
@@ -37,14 +32,10 @@ import { grpcServer } from './grpc/grpc-server.js';
 import { ModelRepository } from './models/repository.js';
 import { httpServer } from './http/http-server.js';
 import { innerRequest } from './http/inner-request.js';
-import { infer } from './oip/infer-endpoint.js';
 import { LogSettings } from './oip/log-settings.js';
-import { manage } from './oip/management.js';
 import { TraceSettings } from './oip/trace-settings.js';
-import { postLabels } from './prediction/label-endpoint.js';
 import type { Log, LogLine } from './log.js';
 import { reasonOf } from './log.js';
-import { modelList, modelMetadata, modelReadiness, modelRoute, readiness, serverMetadata } from './oip/metadata.js';
 import { LatencyRecorder, slotBudget } from './watching/latency-recorder.js';
 import { AccessLog } from './watching/access-log.js';
 import { GatewayMetrics } from './watching/metrics.js';
@@ -55,25 +46,21 @@ import { OutcomeCache } from './prediction/outcome-cache.js';
 import { Predictor } from './prediction/predictor.js';
 import { RegistryLink } from './routing/registry-link.js';
 import type { Reply } from './http/reply.js';
-import { bodyText, errorReply, json, requestErrorOf } from './http/reply.js';
+import { bodyText, errorReply, requestErrorOf } from './http/reply.js';
 import { RequestError } from './http/request-error.js';
 import { readBody } from './http/request-body.js';
 import { RouteFollower } from './routing/route-follower.js';
 import { RoutingTable } from './routing/routing-table.js';
-import { answerJobs } from './jobs/job-endpoint.js';
 import { jobFigures } from './jobs/job-figures.js';
 import { JobFolder } from './jobs/job-folder.js';
 import { JobQueue } from './jobs/job-queue.js';
 import type { ContainerMode } from './sagemaker/container-endpoint.js';
 import { invocationError } from './sagemaker/sagemaker-errors.js';
 import { sageMakerRoutes } from './sagemaker/sagemaker-routes.js';
-import { generate, stream } from './streams/stream-endpoint.js';
 import { answerTogether } from './siblings/answer-together.js';
 import { reachOf } from './siblings/siblings.js';
 import type { OwnAnswer, SiblingCall, Siblings } from './siblings/siblings.js';
 import { Shadow } from './prediction/shadow.js';
-import { openApiText } from './openapi/document.js';
-import { v1Predict } from './v1/predict-endpoint.js';
 
 export type GatewayDeps = {
   readonly routes: RouteSource;
@@ -121,9 +108,6 @@ export type Gateway = {
   answerSibling(call: SiblingCall): Promise<OwnAnswer>;
 };
 
-/** When a request arrived, and who makes its predictions. */
-type Answering = { readonly arrivedMs: number; readonly predictor: Predictor };
-
 /** The online inference server of this platform. One a process. */
 export function createGateway(deps: GatewayDeps): Gateway {
   const config = gatewayConfig(deps.config);
@@ -131,38 +115,39 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { log } = logging;
   const tables = new RoutingTable();
   const outcomes = new OutcomeCache(deps.outcomes);
-  const captures = new CaptureBuffer(deps.captures, {
-    everyMs: config.captureEveryMs,
-    batchRows: config.captureBatchRows,
-    maxRows: config.maxCaptures,
-    busyAfterMs: config.captureBusyAfterMs,
-  });
   const metrics = new GatewayMetrics(slotBudget(deps.latencies !== undefined));
-  metrics.sample(...captureFigures(captures));
+  const capturing = openCapturing({
+    store: deps.captures,
+    files: deps.captureFiles,
+    redactionSecret: deps.redactionSecret,
+    config,
+    metrics,
+    log,
+  });
+  const { captures, bodies: observed, redactors } = capturing;
   const latencies =
     deps.latencies === undefined ? null : new LatencyRecorder({ store: deps.latencies, gateway: config.id, metrics, config, log });
   if (latencies !== null) metrics.sample(...latencies.figures);
   const quality = deps.quality === undefined ? null : new QualityFigures(deps.quality);
   if (quality !== null) metrics.also((text) => quality.write(text));
-  const redactors = new Redactors(deps.redactionSecret ?? null);
-  const spool =
-    deps.captureFiles === undefined
-      ? null
-      : new CaptureSpool({ folder: config.captureFolder ?? join(config.folder, 'capture-files'), files: deps.captureFiles, config, log });
-  const requests = new RequestCaptures(spool, redactors);
-  if (spool !== null) metrics.sample(...spoolFigures(spool, requests));
   const caches = new ResponseCaches(config);
   metrics.sample(...caches.figures(() => tables.models.flatMap((model) => [...tables.need(model).versions.values()])));
-  const shadow = new Shadow({ outcomes, captures, bodies: requests, redactors, config });
+  const shadow = new Shadow({ outcomes, captures, bodies: observed, redactors, config });
   const tracing = deps.tracing === undefined ? null : new RequestTracing(deps.tracing);
   const traceSettings = new TraceSettings(tracing);
   const watch = new RequestWatch({ metrics, tracing, accessLog: new AccessLog(log, config.slowRequestMs) });
   const entities = new EntityFeatures({ store: deps.onlineFeatures ?? null, config });
   metrics.sample(...entities.figures);
-  const plainPredictor = new Predictor({ tables, outcomes, captures, bodies: requests, redactors, caches, entities, shadow, config });
+  const plainPredictor = new Predictor({ tables, outcomes, captures, bodies: observed, redactors, caches, entities, shadow, config });
   const repository: ModelRepository = new ModelRepository({
-    ...{ routes: deps.routes, objects: deps.objects, verifier: deps.verifier, trials: deps.trials },
-    ...{ tables, metrics, config, log },
+    routes: deps.routes,
+    objects: deps.objects,
+    verifier: deps.verifier,
+    trials: deps.trials,
+    tables,
+    metrics,
+    config,
+    log,
     accept: (spec, plan) => redactors.check(spec, plan),
     refusals: () => follower.refusals,
   });
@@ -179,8 +164,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const callers = { access, hosts: config.hosts, modelOfJob: (job: string) => queue.find(job)?.model ?? null };
   const bodies = { maxBytes: config.maxBodyBytes, room: new BodyRoom(config.maxBodiesBytes) };
   let unfollowKeys: (() => void) | undefined;
-  const { maxJsonDepth, maxBodyBytes } = config;
-  const streams = { tables, maxJsonDepth, maxBodyBytes };
   const named = deps.named ?? null;
   const queue = new JobQueue({
     predictor: plainPredictor,
@@ -199,87 +182,23 @@ export function createGateway(deps: GatewayDeps): Gateway {
   let grpcAddress = '';
   let draining = false;
 
-  const answer = async (endpoint: Endpoint, request: IncomingMessage, { arrivedMs, predictor }: Answering): Promise<Reply> => {
-    const body = (): Promise<Buffer> => readBody(request, bodies);
-    const { headers } = request;
-    switch (endpoint.kind) {
-      case 'infer':
-        return infer(
-          { predictor, maxJsonDepth },
-          { ...endpoint, headers, body: await body(), arrivedMs, cancel: new CallerGone(request.socket) },
-        );
-      case 'invocations':
-      case 'invocationsStream':
-      case 'invocationsAsync':
-      case 'ping':
-      case 'containerInvocations':
-      case 'containerModels':
-      case 'containerLoad':
-      case 'containerModel':
-      case 'containerUnload':
-      case 'containerInvoke':
-        return sageMaker(endpoint, { request, body, arrivedMs, predictor });
-      case 'submitJob':
-      case 'job':
-      case 'jobResult':
-      case 'deleteJob':
-        return answerJobs({ queue, tables, siblings, maxJsonDepth }, endpoint, { headers, body });
-      case 'generate':
-        return generate({ ...streams, predictor }, { ...endpoint, request, body, arrivedMs });
-      case 'inferStream':
-      case 'generateStream':
-        return stream({ ...streams, predictor }, { ...endpoint, request, body, arrivedMs });
-      case 'labels': {
-        const received = await body();
-        const table = tables.need(endpoint.model);
-        return postLabels(
-          { store: deps.captures, captures, redactors, outcomes, maxJsonDepth, flushLimitMs: config.drainLimitMs },
-          { table, body: received },
-        );
-      }
-      case 'flush':
-        await body();
-        await Promise.all([captures.flush(config.drainLimitMs), latencies?.flush(), spool?.flush(config.drainLimitMs)]);
-        return json(200, { written: captures.written, dropped: captures.dropped, waiting: captures.waiting });
-      case 'server':
-        return serverMetadata({ traced: traceSettings.isThere });
-      case 'live':
-        return json(200, { live: true });
-      case 'ready':
-        return readiness(follower.ready && !draining);
-      case 'models':
-        return modelList(tables);
-      case 'model':
-        return modelMetadata(tables, endpoint);
-      case 'modelReady':
-        return modelReadiness(tables, endpoint);
-      case 'route':
-        return modelRoute(tables, endpoint.model);
-      case 'modelConfig':
-      case 'statistics':
-      case 'allStatistics':
-      case 'repositoryIndex':
-      case 'repositoryLoad':
-      case 'repositoryUnload':
-      case 'logSettings':
-      case 'changeLogSettings':
-      case 'traceSettings':
-      case 'changeTraceSettings':
-      case 'sharedMemory':
-      case 'v1Models':
-      case 'v1Status':
-        return manage({ tables, repository, logging, traceSettings, config }, endpoint, body);
-      case 'v1Predict':
-        return v1Predict(
-          { predictor, maxJsonDepth },
-          { ...endpoint, headers, body: await body(), arrivedMs, cancel: new CallerGone(request.socket) },
-        );
-      case 'openapi':
-        return { status: 200, contentType: 'application/json', body: openApiText() };
-      case 'metrics':
-        return { status: 200, contentType: metrics.contentType, body: await metrics.text() };
-    }
-  };
+  const answer = endpointAnswers({
+    config,
+    tables,
+    repository,
+    queue,
+    outcomes,
+    capturing,
+    captureStore: deps.captures,
+    latencies,
+    metrics,
+    logging,
+    traceSettings,
+    siblings,
+    bodies,
+    sageMaker,
+    ready,
+  });
 
   /** An error as the caller gets it; one that nobody expected goes into the log, with where it was met. */
   const tell = (error: unknown, path: string): RequestError => {
@@ -376,7 +295,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
           },
           tell,
           count: (rpc, status) => metrics.requests.count('grpc', rpc, status),
-          ready: () => follower.ready && !draining,
+          ready,
         });
 
   return {
@@ -399,7 +318,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     async start() {
       await mkdir(config.folder, { recursive: true });
       repository.start();
-      spool?.start();
+      capturing.start();
       unfollowKeys = await deps.keys?.follow({
         changed: (keys) => access.replaceKeys(keys),
         failed: (error) => log({ level: 'error', event: 'keysUnreadable', reason: reasonOf(error) }),
@@ -425,16 +344,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       await link.close();
       await Promise.all([server.close(config.drainLimitMs), grpc?.close(config.drainLimitMs)]);
       await shadow.drain(config.shadowLimitMs);
-      await captures
-        .flush(config.drainLimitMs)
-        .catch((error: unknown) => log({ level: 'error', event: 'capturesLost', count: captures.waiting, reason: reasonOf(error) }));
-      captures.close();
-      await spool
-        ?.flush(config.drainLimitMs)
-        .catch((error: unknown) =>
-          log({ level: 'error', event: 'captureFilesLeft', reason: `${reasonOf(error)}; the next gateway here puts them in their place` }),
-        );
-      await spool?.close();
+      await capturing.close();
       await latencies?.close();
       quality?.close();
       await within(
