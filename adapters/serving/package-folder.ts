@@ -16,8 +16,8 @@ const maxFiles = 1_000;
 /** A package that lies in a folder, and where each of its objects is. */
 export type FoundPackage = { readonly package: PackageRef; readonly paths: ReadonlyMap<string, string> };
 
-/** Writes a package's files and its signature into a new folder. */
-export async function writePackageFolder(objects: ObjectStore, pack: PackageRef, folder: string): Promise<void> {
+/** Writes a package's files and its signature into a new or empty folder. */
+export async function writePackageFolder(objects: Pick<ObjectStore, 'getFile'>, pack: PackageRef, folder: string): Promise<void> {
   await onDisk(folder, () => mkdir(folder, { recursive: true }));
   if ((await onDisk(folder, () => readdir(folder))).length > 0)
     throw new PerennialError('Conflict', `${folder} is not empty: name a new folder, so that nothing unsigned lies beside the package`);

@@ -21,7 +21,7 @@ import type {
   VersionDetails,
   VersionSummary,
 } from '../api/answers.js';
-import { type HttpCall, httpJson } from './http-json.js';
+import { type HttpCall, httpBytes, httpJson } from './http-json.js';
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 export type SignedRequest = { readonly by: string; readonly reason: string };
@@ -52,6 +52,13 @@ export class ApiClient {
   /** The request that a version is smoke-tested with, as Open Inference Protocol JSON. */
   example = (model: string, version: string): Promise<{ inputs: unknown[] }> =>
     this.#get(`/api/models/${part(model)}/versions/${part(version)}/example`);
+  /** A file of a version's package, or its signature. */
+  packageFile = (of: { model: string; version: string; digest: string }): Promise<Uint8Array> =>
+    httpBytes({
+      what: 'the control API',
+      url: new URL(`/api/models/${part(of.model)}/versions/${part(of.version)}/files/${part(of.digest)}`, this.#url),
+      headers: { authorization: `Bearer ${this.#token}` },
+    });
   aliases = (model: string): Promise<AliasPeriod[]> => this.#get(`/api/models/${part(model)}/aliases`);
   /** Who was live at a moment of wall time. */
   liveAt = (model: string, at: Date): Promise<LiveAt> => this.#get(`/api/models/${part(model)}/live`, { at: at.toISOString() });

@@ -34,6 +34,15 @@ export async function httpJson<T>({ what, url, method = 'GET', headers = {}, bod
   return answer as T;
 }
 
+/** One request whose answer is bytes; refusals are those of `httpJson`. */
+export async function httpBytes({ what, url, headers = {}, timeoutMs = 300_000 }: HttpCall): Promise<Uint8Array> {
+  const response = await reached({ what, url }, () => fetch(url, { headers, signal: AbortSignal.timeout(timeoutMs) }));
+  const bytes = await reached({ what, url }, () => response.arrayBuffer());
+  if (response.ok) return new Uint8Array(bytes);
+  const text = Buffer.from(bytes).toString('utf8');
+  throw refusal({ what, url }, response.status, parse(text) ?? text);
+}
+
 async function reached<T>({ what, url }: { what: string; url: URL }, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -70,4 +70,29 @@ export function versionRoutes(api: Api, deps: ApiDeps): void {
       return ok(c, JSON.parse(new TextDecoder().decode(await objects.get(file.digest))));
     },
   );
+
+  api.openapi(
+    createRoute({
+      method: 'get',
+      path: '/api/models/{model}/versions/{version}/files/{digest}',
+      tags,
+      summary: "A file of the version's package, or its signature, by digest",
+      request: { params: versionParam.extend({ digest: z.string().regex(/^sha256:[0-9a-f]{64}$/) }) },
+      responses: {
+        ...answers('File', z.unknown()),
+        200: { description: 'The bytes', content: { 'application/octet-stream': { schema: z.string() } } },
+      },
+    }),
+    async (c) => {
+      const { digest, ...of } = c.req.valid('param');
+      await requireModel(deps, of.model);
+      const { package: pack } = await found(() => registry.version(of));
+      if (pack.signature?.digest !== digest && !pack.files.some((file) => file.digest === digest))
+        throw new PerennialError('Conflict', `The package of ${of.model} ${of.version} holds no file ${digest}.`, {
+          details: { ...of, digest, absent: true },
+        });
+      const bytes = await objects.get(digest);
+      return c.body(new Uint8Array(bytes), 200, { 'Content-Type': 'application/octet-stream' });
+    },
+  );
 }

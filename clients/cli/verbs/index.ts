@@ -5,6 +5,7 @@ import { registerApply } from './apply.js';
 import { registerAudit } from './audit.js';
 import { registerCommands } from './commands.js';
 import { registerDecisions } from './decide.js';
+import { registerExport } from './export.js';
 import { registerInvestigations } from './investigations.js';
 import { registerKeys } from './keys.js';
 import { registerPolicy } from './policy.js';
@@ -21,6 +22,7 @@ const verbs: readonly ((program: Command, context: CliContext) => void)[] = [
   registerStatus,
   registerTrain,
   registerRegistry,
+  registerExport,
   registerDecisions,
   registerCommands,
   registerInvestigations,

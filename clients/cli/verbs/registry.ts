@@ -100,7 +100,7 @@ function registerShow(program: Command, context: CliContext): void {
     .addHelpText('after', examples('show models:/demand-forecast@champion', 'show demand-forecast 1.0.1', 'show demand-forecast --card'));
   verb<{ card?: boolean }>(command, context, async ({ out, args: [name = '', version], options: { card } }) => {
     const api = context.api();
-    const of = await named(context, name, version);
+    const of = await namedVersion(context, name, version);
     const details = await api.version(of.model, of.version);
     out.answer(details, () =>
       card === true
@@ -111,7 +111,11 @@ function registerShow(program: Command, context: CliContext): void {
 }
 
 /** The version meant by a URI, by a name and a number, or by a name alone: the champion, else the newest. */
-async function named(context: CliContext, name: string, version: string | undefined): Promise<{ model: string; version: string }> {
+export async function namedVersion(
+  context: CliContext,
+  name: string,
+  version: string | undefined,
+): Promise<{ model: string; version: string }> {
   const api = context.api();
   if (name.startsWith('models:/')) {
     if (version !== undefined) throw new PerennialError('DataInvalid', `${name} names a version already; leave out ${version}.`);
