@@ -1,5 +1,6 @@
 import { invalid, RequestError } from '../http/request-error.js';
 import { ByteTail } from './byte-tail.js';
+import type { RowTexts } from './row-texts.js';
 
 /** An input tensor as the request gives it: its elements are not checked against `shape` yet. */
 export type RequestInput = {
@@ -10,6 +11,8 @@ export type RequestInput = {
   readonly data: unknown;
   /** Elements as bytes: little-endian, BOOL one byte, BYTES a 32-bit length before each element. */
   readonly raw?: Uint8Array;
+  /** The rows as they were written, where that is known. */
+  readonly rowTexts?: RowTexts;
 };
 
 /** An output that the request asks for. */

@@ -1,5 +1,6 @@
 import { NumberReader } from './decimal.js';
 import type { InferRequest, RequestInput } from './oip-request.js';
+import { RowTexts } from './row-texts.js';
 
 /**
  * Reads the JSON requests that are nearly all there are, tensors of numbers, truths and plain texts, from their bytes in one
@@ -13,6 +14,8 @@ export function readQuickly(body: Uint8Array): InferRequest | null {
 
 const none: InferRequest['parameters'] = Object.freeze({});
 const maxDimensions = 8;
+
+type Floats = { readonly values: Float64Array; readonly rows: RowTexts | null };
 
 /** One at a time: a request is read within one turn. */
 class QuickReader {
@@ -70,7 +73,13 @@ class QuickReader {
       if (!this.#take(comma)) return null;
     }
     if (name === null || datatype === null || shape === null) return null;
-    const data = datatype === 'FP32' || datatype === 'FP64' ? this.#floats(shape) : this.#values(datatype, shape);
+    if (datatype === 'FP32' || datatype === 'FP64') {
+      const floats = this.#floats(shape);
+      if (floats === null || !this.#take(braceClose)) return null;
+      const input = { name, datatype, shape, data: floats.values };
+      return floats.rows === null ? input : { ...input, rowTexts: floats.rows };
+    }
+    const data = this.#values(datatype, shape);
     return data !== null && this.#take(braceClose) ? { name, datatype, shape, data } : null;
   }
 
@@ -87,27 +96,33 @@ class QuickReader {
     return this.#take(bracketClose) ? shape : null;
   }
 
-  /** Numbers as the shape says, in one list, or in a list of rows. */
-  #floats(shape: readonly number[]): Float64Array | null {
+  /** Numbers as the shape says, in one list, or in a list of rows. Where the rows begin and end is kept for the captures. */
+  #floats(shape: readonly number[]): Floats | null {
     let size = 1;
     for (const dim of shape) size *= dim;
-    const floats = new Float64Array(size);
+    const values = new Float64Array(size);
     if (!this.#take(bracketOpen)) return null;
-    if (!this.#sees(bracketOpen)) return this.#list(floats, 0, size) ? floats : null;
-    if (shape.length !== 2) return null;
+    const isNested = this.#sees(bracketOpen);
+    if (shape.length !== 2)
+      return !isNested && this.#list(values, { from: 0, to: size, end: bracketClose }) ? { values, rows: null } : null;
     const [rows, width] = shape as [number, number];
+    const texts = new RowTexts(this.#bytes);
     for (let row = 0; row < rows; row++) {
-      if (row > 0 && !this.#take(comma)) return null;
-      if (!this.#take(bracketOpen) || !this.#list(floats, row * width, width)) return null;
+      const isLast = row === rows - 1;
+      if (isNested && ((row > 0 && !this.#take(comma)) || !this.#take(bracketOpen))) return null;
+      const start = this.#at;
+      const part = { from: row * width, to: (row + 1) * width, end: isNested || isLast ? bracketClose : comma };
+      if (!this.#list(values, part)) return null;
+      texts.add(start, this.#at - 1);
     }
-    return this.#take(bracketClose) ? floats : null;
+    return !isNested || this.#take(bracketClose) ? { values, rows: texts } : null;
   }
 
-  /** So many numbers with commas between them, and the bracket after them. */
-  #list(into: Float64Array, from: number, count: number): boolean {
+  /** Numbers with commas between them, and what ends them. */
+  #list(into: Float64Array, { from, to, end }: { from: number; to: number; end: number }): boolean {
     const numbers = this.#numbers;
     const bytes = this.#bytes;
-    const last = from + count - 1;
+    const last = to - 1;
     for (let i = from; i <= last; i++) {
       let at = this.#at;
       while (bytes[at] === space) at++;
@@ -116,7 +131,7 @@ class QuickReader {
       into[i] = value;
       at = numbers.at;
       while (bytes[at] === space) at++;
-      if (bytes[at] !== (i === last ? bracketClose : comma)) return false;
+      if (bytes[at] !== (i === last ? end : comma)) return false;
       this.#at = at + 1;
     }
     return true;

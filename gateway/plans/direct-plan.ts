@@ -49,7 +49,7 @@ export function directPlan(spec: ServingSpec, model: { inputs: readonly TensorMe
         feeds[slot.name] = { type: slot.type, dims: input.shape, data: tensorData(request, input, slot.type) };
       }
       if (rows < 1) throw invalid('the request has no rows: at least one is expected');
-      return new DirectRows(spec, { rows, feeds, nowMs });
+      return new DirectRows(spec, { rows, feeds, nowMs, inputs: request.inputs });
     },
     read(tensors, rows) {
       const answered: OutputTensor[] = [];

@@ -1,6 +1,8 @@
 import type { ServingSpec } from '../../contracts/artifacts.js';
 import { halfNumber } from '../models/half.js';
 import type { NamedTensors, Tensor } from '../models/tensors.js';
+import type { RequestInput } from '../oip/oip-request.js';
+import type { RowTexts } from '../oip/row-texts.js';
 import type { Prepared } from './serving-plan.js';
 import { subjectOf } from './subject.js';
 
@@ -18,18 +20,23 @@ export class DirectRows implements Prepared {
   readonly feeds: NamedTensors;
   readonly #spec: ServingSpec;
   readonly #nowMs: number;
+  readonly #inputs: readonly RequestInput[];
   #records: readonly Row[] | undefined;
 
-  constructor(spec: ServingSpec, of: { rows: number; feeds: NamedTensors; nowMs: number }) {
+  constructor(spec: ServingSpec, of: { rows: number; feeds: NamedTensors; nowMs: number; inputs: readonly RequestInput[] }) {
     this.rows = of.rows;
     this.feeds = of.feeds;
     this.#spec = spec;
     this.#nowMs = of.nowMs;
+    this.#inputs = of.inputs;
   }
 
   get records(): readonly Row[] {
-    const { feeds, rows } = this;
-    return (this.#records ??= Array.from({ length: rows }, (_, row) => recordOf(feeds, { row, rows })));
+    if (this.#records !== undefined) return this.#records;
+    const records: Row[] = [];
+    for (let row = 0; row < this.rows; row++) records.push(this.#recordOf(row));
+    this.#records = records;
+    return records;
   }
 
   get subjects(): readonly (string | null)[] {
@@ -45,17 +52,25 @@ export class DirectRows implements Prepared {
       return typeof time === 'number' ? time : this.#nowMs;
     });
   }
-}
 
-function recordOf(feeds: NamedTensors, at: { row: number; rows: number }): Row {
-  const record: Row = {};
-  for (const [name, tensor] of Object.entries(feeds)) {
-    const width = tensor.data.length / at.rows;
-    if (!Number.isInteger(width) || width > maxCapturedValues) continue;
-    const values = Array.from({ length: width }, (_, i) => plain(tensor, at.row * width + i));
-    record[name] = width === 1 ? values[0]! : JSON.stringify(values);
+  #recordOf(row: number): Row {
+    const record: Row = {};
+    for (const name in this.feeds) {
+      const tensor = this.feeds[name]!;
+      const width = tensor.data.length / this.rows;
+      if (!Number.isInteger(width) || width > maxCapturedValues) continue;
+      const from = row * width;
+      if (width === 1) record[name] = plain(tensor, from);
+      else
+        record[name] = this.#written(name)?.list(row) ?? JSON.stringify(Array.from({ length: width }, (_, i) => plain(tensor, from + i)));
+    }
+    return record;
   }
-  return record;
+
+  #written(name: string): RowTexts | undefined {
+    for (const input of this.#inputs) if (input.name === name) return input.rowTexts;
+    return undefined;
+  }
 }
 
 function plain(tensor: Tensor, at: number): string | number | boolean {

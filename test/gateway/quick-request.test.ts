@@ -70,7 +70,7 @@ function meant({ id, parameters, inputs, outputs }: InferRequest): unknown {
     id,
     parameters,
     outputs,
-    inputs: inputs.map((input) => ({ ...input, data: Array.from(flatData(input)) })),
+    inputs: inputs.map(({ rowTexts: _, ...input }) => ({ ...input, data: Array.from(flatData(input)) })),
   };
 }
 
@@ -138,6 +138,19 @@ describe('the quick reader', () => {
     ['nothing', ''],
   ])('leaves to the general one what has %s', (_, body) => {
     expect(readQuickly(Buffer.from(body))).toBeNull();
+  });
+
+  it.each([
+    ['one list', '[ 1.50,-2, 0.1,3E-7 ]'],
+    ['rows', '[[ 1.50,-2], [0.1,3E-7 ]]'],
+  ])('keeps how the rows of %s were written, for captures', (_, data) => {
+    const body = Buffer.from(text.replace(/"data":.*?]/, `"data":${data}`));
+    const texts = readQuickly(body)!.inputs[0]!.rowTexts!;
+    expect([0, 1].map((row) => JSON.parse(texts.list(row)) as unknown)).toEqual([
+      [1.5, -2],
+      [0.1, 3e-7],
+    ]);
+    expect(texts.list(0)).toContain('1.50');
   });
 
   it('takes no bytes that the general one refuses or reads otherwise', () => {
