@@ -192,7 +192,8 @@ export class Predictor {
         predicted,
         cached,
         sent: (body) => {
-          if (version.spec.capture?.sagemaker !== undefined)
+          // What is thinned out has no line either, so that a line has its rows.
+          if (captured && version.spec.capture?.sagemaker !== undefined)
             this.#deps.bodies.take({
               table,
               version,

@@ -140,7 +140,7 @@ export class Shadow {
       const latencyMs = performance.now() - startedMs;
       version.metrics.shadowAnswered(prepared.rows, latencyMs);
       this.#capture(copy, { prepared, latencyMs, values: predicted.values, error: null });
-      if (version.spec.capture?.sagemaker !== undefined)
+      if (copy.captured && version.spec.capture?.sagemaker !== undefined)
         this.#deps.bodies.take({ ...copy, prepared, predicted, input: copy.observed, output: undefined, atMs: nowMs });
     } catch (error) {
       const kind = error instanceof RequestError ? error.kind : 'internal';
