@@ -35,6 +35,8 @@ export class LatencyRecorder {
   readonly #waiting = new Map<string, LatencyRow>();
   #timer: NodeJS.Timeout | undefined;
   #work: Promise<void> = Promise.resolve();
+  /** Turns at work or waiting. */
+  #turns = 0;
   #lastFailure: unknown = null;
   #forgotAtMs = -Infinity;
   written = 0;
@@ -46,7 +48,10 @@ export class LatencyRecorder {
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.#turn(), this.#deps.config.latencyEveryMs);
+    // A store that takes long to say that it is away must not have turns pile up behind it.
+    this.#timer = setInterval(() => {
+      if (this.#turns === 0) void this.#turn();
+    }, this.#deps.config.latencyEveryMs);
     this.#timer.unref();
   }
 
@@ -84,7 +89,8 @@ export class LatencyRecorder {
 
   /** One turn after the other: a state must not overtake a newer one. */
   #turn(): Promise<void> {
-    this.#work = this.#work.then(() => this.#store());
+    this.#turns++;
+    this.#work = this.#work.then(() => this.#store()).finally(() => this.#turns--);
     return this.#work;
   }
 

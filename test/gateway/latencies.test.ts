@@ -123,6 +123,28 @@ describe('latencies', () => {
     expect(await metric(gateway, 'gateway_latency_sketches_dropped_total')).toBe(0);
   });
 
+  it('are written one turn after the other, however long the store takes', async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let writes = 0;
+    const slow: LatencyStore = {
+      async write() {
+        writes++;
+        await held;
+      },
+      forgetBefore: async () => 0,
+    };
+    const { routes, outcomes } = stage.registry;
+    const gateway = await stage.start({ latencyEveryMs: 1 }, { routes, outcomes, captures, latencies: slow });
+    await ask(gateway, 'demand');
+    await until(() => writes === 1);
+    for (let i = 0; i < 20; i++) await ask(gateway, 'demand');
+    expect(writes).toBe(1);
+    release();
+    await until(() => writes > 1);
+    expect((await flush(gateway)).status).toBe(200);
+  });
+
   it('are forgotten after their time', async () => {
     const store = new Away();
     store.away = false;
