@@ -1,5 +1,5 @@
 import { findPath, pathTree } from './path-tree.js';
-import { invalid, RequestError } from './request-error.js';
+import { invalid, MethodError, RequestError } from './request-error.js';
 import { routes } from './routes.js';
 
 /** What an HTTP request is for. Its routes, and who may call them, stand in `routes.ts`. */
@@ -52,8 +52,13 @@ function match(method: string, url: string): Endpoint {
   const parameters: Record<string, string | null> = { version: null };
   for (const [what, part] of found.parameters) parameters[what] = name(what, part);
   const route = found.methods.get(method === 'HEAD' ? 'GET' : method);
-  if (route === undefined)
-    throw new RequestError('methodNotAllowed', `${method} is not for ${path.slice(0, 200)}: ${[...found.methods.keys()].join(' and ')} is`);
+  if (route === undefined) {
+    const methods = [...found.methods.keys()];
+    throw new MethodError(
+      `${method} is not for ${path.slice(0, 200)}: ${methods.join(' and ')} is`,
+      methods.flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one])),
+    );
+  }
   // What the union says of a kind's parameters is what its paths name; a test compares them.
   return Object.freeze({ kind: route.kind, ...parameters }) as Endpoint;
 }

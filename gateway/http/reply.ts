@@ -1,6 +1,6 @@
 import { PerennialError } from '../../domain/errors.js';
 import type { ObservedBody } from '../watching/capture-lines.js';
-import { RequestError } from './request-error.js';
+import { MethodError, RequestError } from './request-error.js';
 
 /** An HTTP answer. `sent` is called when it is on its way, with the body as it was before it was packed. */
 export type Reply = {
@@ -39,6 +39,7 @@ export function requestErrorOf(error: unknown): RequestError {
 export function errorReply(error: RequestError): Reply {
   const reply = json(error.status, { error: error.message });
   if (error.status === 401) return { ...reply, headers: { 'WWW-Authenticate': 'Bearer' } };
+  if (error instanceof MethodError) return { ...reply, headers: { Allow: error.allow } };
   const { retryAfter } = error;
   return retryAfter === null ? reply : { ...reply, headers: { 'Retry-After': retryAfter } };
 }

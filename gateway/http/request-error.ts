@@ -73,6 +73,17 @@ export class RequestError extends Error {
   }
 }
 
+/** A path that is there, asked with a method that is not for it. */
+export class MethodError extends RequestError {
+  /** Value of the header `Allow`: the methods that are. */
+  readonly allow: string;
+
+  constructor(message: string, methods: readonly string[]) {
+    super('methodNotAllowed', message);
+    this.allow = methods.join(', ');
+  }
+}
+
 /** The error of a request that breaks the protocol or the signature. */
 export function invalid(message: string): RequestError {
   return new RequestError('invalidRequest', message);

@@ -83,6 +83,15 @@ describe('the OpenAPI document', () => {
   });
 });
 
+it.each([
+  ['PUT', '/v2/models/demand/infer', 'POST'],
+  ['OPTIONS', '/v2/logging', 'GET, HEAD, POST'],
+  ['DELETE', '/v2', 'GET, HEAD'],
+])('%s %s is answered with the methods that are there', async (method, path, allow) => {
+  const response = await fetch(gateway.url + path, { method });
+  expect([response.status, response.headers.get('allow')]).toEqual([405, allow]);
+});
+
 describe('the tree of paths', () => {
   const tree = pathTree(routes);
 
