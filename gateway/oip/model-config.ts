@@ -33,7 +33,8 @@ export function modelConfig(tables: RoutingTable, of: { model: string; version: 
     name: of.model,
     platform: 'onnxruntime_onnx',
     backend: 'onnxruntime',
-    version_policy: { specific: { versions: [...table.versions.keys()] } },
+    // Its other policies name versions by number; the versions that are there stand in the metadata.
+    version_policy: { all: {} },
     max_batch_size: batchable ? limits.maxBatchRows : 0,
     input: plan.inputs.map((input) => ({
       ...tensor(input),

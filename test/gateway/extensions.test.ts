@@ -203,7 +203,7 @@ describe('what management tools ask', () => {
     const demand = await get(url('/v2/models/demand/versions/1.0.1/config'));
     expect(demand.body).toMatchObject({
       max_batch_size: 256,
-      version_policy: { specific: { versions: ['1.0.0', '1.0.1'] } },
+      version_policy: { all: {} },
       input: [
         { name: 'hour', data_type: 'TYPE_INT64', dims: [1], reshape: { shape: [] } },
         { name: 'a', data_type: 'TYPE_FP64' },
