@@ -70,7 +70,7 @@ function meant({ id, parameters, inputs, outputs }: InferRequest): unknown {
     id,
     parameters,
     outputs,
-    inputs: inputs.map(({ rowTexts: _, ...input }) => ({ ...input, data: Array.from(flatData(input)) })),
+    inputs: inputs.map((input) => ({ ...input, data: Array.from(flatData(input)), rowTexts: undefined })),
   };
 }
 
