@@ -137,7 +137,7 @@ export type GatewayConfig = {
   readonly keepAliveTimeoutMs: number;
   /** How long a caller may take to read an answer that is made; then the connection is broken off. */
   readonly sendTimeoutMs: number;
-  /** How long `stop` goes on taking requests while they come, each answered with the advice to connect anew. */
+  /** How long `stop` goes on answering on connections that are kept, each time with the advice to connect anew. */
   readonly drainNoticeMs: number;
   /** How long `stop` waits for requests and captures. */
   readonly drainLimitMs: number;

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PerennialError } from '../../domain/errors.js';
@@ -17,22 +18,18 @@ export type HttpServer = {
   /** Listens; answers the address. `Conflict` when the port is taken. */
   listen(): Promise<string>;
   /**
-   * Advises callers to connect anew while they still come; then takes no new connections, lets the requests at work finish
-   * (at most `limitMs`), and closes the rest.
+   * Takes no new connections, answers those that are kept for a while with the advice to connect anew, lets the requests at
+   * work finish (at most `limitMs`), and closes the rest.
    */
   close(limitMs: number): Promise<void>;
 };
 
 const maxHeaderBytes = 16 * 1024;
-/** When no request came for so long, nobody is left to be told that the server stops. */
-const quietMs = 50;
 
 /** The HTTP server around `handle`, which answers every request and never rejects. */
 export function httpServer(config: GatewayConfig, handle: (request: IncomingMessage) => Promise<Reply>): HttpServer {
   let draining = false;
   let unreadable = 0;
-  /** Whether a request came since this was last looked at. */
-  let came = false;
   const server = createServer(
     {
       keepAliveTimeout: config.keepAliveTimeoutMs,
@@ -44,7 +41,6 @@ export function httpServer(config: GatewayConfig, handle: (request: IncomingMess
     },
     (request, response) => {
       if (request.httpVersionMajor < 1) return refuseOldVersion(response);
-      came = true;
       handle(request)
         .then((reply) => send(response, reply, { draining, timeoutMs: config.sendTimeoutMs }))
         // Neither may a fault of ours end the process, nor leave the caller waiting.
@@ -71,14 +67,14 @@ export function httpServer(config: GatewayConfig, handle: (request: IncomingMess
     listen: () => listen(server, config),
     async close(limitMs) {
       draining = true;
-      // Closing at once would cut off who is just about to send on a connection that was kept: each is told first.
-      const endMs = performance.now() + config.drainNoticeMs;
-      do {
-        came = false;
-        await delay(Math.min(quietMs, config.drainNoticeMs));
-      } while (came && performance.now() < endMs);
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      // Only the port is closed first. A connection that is kept is not cut off while its caller may be about to send: its
+      // next answer advises to connect anew, which is to another gateway.
+      const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
+      const allGone = new AbortController();
+      void closed.then(() => allGone.abort());
+      await delay(config.drainNoticeMs, undefined, { signal: allGone.signal }).catch(() => undefined);
+      // What is idle now has been so for all that time.
+      server.close();
       const limit = setTimeout(() => server.closeAllConnections(), limitMs);
       await closed;
       clearTimeout(limit);

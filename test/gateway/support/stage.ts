@@ -129,6 +129,7 @@ export class Stage {
         port: 0,
         folder: join(this.folder, 'gateway'),
         captureEveryMs: 10,
+        drainNoticeMs: 0,
         // The callers and the gateway are one thread here: that it is busy says nothing.
         captureBusyAfterMs: Infinity,
         ...settings,
