@@ -15,6 +15,7 @@ const codeOf: Record<RequestErrorKind, status> = {
   unsupported: status.UNIMPLEMENTED,
   notImplemented: status.UNIMPLEMENTED,
   notReady: status.UNAVAILABLE,
+  loading: status.UNAVAILABLE,
   overloaded: status.RESOURCE_EXHAUSTED,
   rateLimited: status.RESOURCE_EXHAUSTED,
   timeout: status.DEADLINE_EXCEEDED,

@@ -13,6 +13,7 @@ export type RequestErrorKind =
   | 'unsupported'
   | 'notImplemented'
   | 'notReady'
+  | 'loading'
   | 'overloaded'
   | 'rateLimited'
   | 'timeout'
@@ -33,6 +34,7 @@ const statusOf: Record<RequestErrorKind, number> = {
   unsupported: 415,
   notImplemented: 501,
   notReady: 503,
+  loading: 503,
   overloaded: 503,
   rateLimited: 429,
   timeout: 504,
@@ -42,6 +44,10 @@ const statusOf: Record<RequestErrorKind, number> = {
   notFinite: 500,
   internal: 500,
 };
+
+/** What passes by itself: the same request may be answered in a moment. */
+const passing: ReadonlySet<RequestErrorKind> = new Set(['notReady', 'loading', 'overloaded', 'rateLimited']);
+const versionFaults: ReadonlySet<RequestErrorKind> = new Set(['inferenceFailed', 'notFinite', 'timeout', 'overloaded', 'loading']);
 
 /** A request that gets no prediction. The message goes to the caller: it names the place and what was expected. */
 export class RequestError extends Error {
@@ -59,7 +65,12 @@ export class RequestError extends Error {
   /** Value of the header `Retry-After`, for an error that passes by itself; null for others. */
   get retryAfter(): string | null {
     if (this.retryAfterMs !== null) return String(Math.max(1, Math.ceil(this.retryAfterMs / 1000)));
-    return this.kind === 'notReady' || this.kind === 'overloaded' || this.kind === 'rateLimited' ? '1' : null;
+    return passing.has(this.kind) ? '1' : null;
+  }
+
+  /** Whether the same request may be answered in a moment. */
+  get passes(): boolean {
+    return passing.has(this.kind);
   }
 
   /** HTTP status of the Open Inference Protocol answer. */
@@ -69,7 +80,7 @@ export class RequestError extends Error {
 
   /** Whether the version failed and not the request: then another version may still answer. */
   get isVersionFault(): boolean {
-    return this.kind === 'inferenceFailed' || this.kind === 'notFinite' || this.kind === 'timeout' || this.kind === 'overloaded';
+    return versionFaults.has(this.kind);
   }
 }
 

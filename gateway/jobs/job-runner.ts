@@ -174,7 +174,7 @@ async function patient<T>(ended: AbortSignal, work: () => T | Promise<T>): Promi
 
 function passes(error: unknown): boolean {
   if (error instanceof PerennialError) return error.type === 'Unavailable';
-  return error instanceof RequestError && (error.kind === 'notReady' || error.kind === 'overloaded' || error.kind === 'rateLimited');
+  return error instanceof RequestError && error.passes;
 }
 
 function isUnknown(error: unknown): boolean {

@@ -23,23 +23,23 @@ export class ColdRequests {
   }
 
   /**
-   * Resolves when `load` has. Throws `overloaded` when too many wait already, when it takes longer than `limitMs`, or when
+   * Resolves when `load` has. Throws `loading` when too many wait already, when it takes longer than `limitMs`, or when
    * there is no room; `notReady` with the reason when loading fails.
    */
   async wait(load: () => Promise<boolean>, limitMs: number): Promise<void> {
     const { name, coldWaitMs, maxWaitingForLoad, onLeave } = this.#options;
     if (this.#waiting >= maxWaitingForLoad)
-      throw new RequestError('overloaded', `${this.#waiting} requests wait already while ${name} is loaded: try again later`);
+      throw new RequestError('loading', `${this.#waiting} requests wait already while ${name} is loaded: try again later`);
     this.#waiting++;
     const waitMs = Math.min(limitMs, coldWaitMs);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      const tooLate = new RequestError('overloaded', `${name} is still being loaded after ${Math.round(waitMs)} ms: try again later`);
+      const tooLate = new RequestError('loading', `${name} is still being loaded after ${Math.round(waitMs)} ms: try again later`);
       timer = setTimeout(() => reject(tooLate), waitMs);
     });
     try {
       if (!(await Promise.race([load(), late])))
-        throw new RequestError('overloaded', `there is no memory to load ${name} now: try again later`);
+        throw new RequestError('loading', `there is no memory to load ${name} now: try again later`);
     } catch (error) {
       if (error instanceof RequestError) throw error;
       throw new RequestError('notReady', `${name} failed to load: ${error instanceof Error ? error.message : String(error)}`);

@@ -191,7 +191,7 @@ export class HostedVersion {
 
   /**
    * For a request that found it cold: resolves when it is loaded, or retired, which the caller sees by choosing again.
-   * Throws `notReady` when a person unloaded it or it fails to load, `overloaded` when too many wait or it takes longer
+   * Throws `notReady` when a person unloaded it or it fails to load, `loading` when too many wait or it takes longer
    * than `limitMs`.
    */
   async bringIn(limitMs: number): Promise<void> {

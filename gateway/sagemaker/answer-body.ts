@@ -68,12 +68,12 @@ export function predictions(answer: PredictionAnswer): string[] {
   );
 }
 
+/** The outputs that were asked for, and their rows. A model that cannot be batched answers several rows under one id. */
 function table(answer: PredictionAnswer): { outputs: readonly OutputTensor[]; rows: number } {
   const wanted = answer.request.outputs;
-  return {
-    outputs: answer.predicted.outputs.filter(({ name }) => wanted === null || wanted.some((asked) => asked.name === name)),
-    rows: answer.ids.length,
-  };
+  const outputs = answer.predicted.outputs.filter(({ name }) => wanted === null || wanted.some((asked) => asked.name === name));
+  const first = outputs[0]?.shape[0] ?? 0;
+  return { outputs, rows: first > 0 && outputs.every(({ shape }) => shape[0] === first) ? first : answer.ids.length };
 }
 
 function cells(output: OutputTensor, at: { row: number; rows: number }): string[] {

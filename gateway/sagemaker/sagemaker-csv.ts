@@ -3,22 +3,39 @@ import { namesOf, requestOf } from '../oip/instances.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import type { ServingPlan, SignatureTensor } from '../plans/serving-plan.js';
 
-/** A request of CSV rows without quotes' line breaks; a first row that holds the field names is taken as a header. */
+/**
+ * A request of CSV rows without quotes' line breaks; a first row that holds the field names is taken as a header. An input
+ * of several values a row takes as many cells; one whose size is open, all of them where it is the only input.
+ */
 export function fromCsv(text: string, plan: ServingPlan): InferRequest {
-  for (const { name, shape } of plan.inputs) {
-    if (shape.length > 1) throw invalid(`input ${name} takes more than one value a row: send JSON instead of CSV`);
-  }
+  const widths = plan.inputs.map((input) => widthOf(input, plan.inputs.length));
   const lines = text.split(/\r?\n/).filter((line) => line !== '');
   if (lines[0] !== undefined && isCsvHeader(lines[0], plan)) lines.shift();
   if (lines.length === 0) throw invalid(`the CSV body has no rows: ${namesOf(plan)} are expected on each`);
   const columns: unknown[][] = plan.inputs.map(() => []);
+  const expected = widths.reduce<number>((sum, width) => sum + (width === 'one' ? 1 : width), 0);
   lines.forEach((line, row) => {
     const cells = readLine(line, row);
-    if (cells.length !== plan.inputs.length)
-      throw invalid(`row ${row} has ${cells.length} values: ${plan.inputs.length} are expected (${namesOf(plan)})`);
-    cells.forEach((cell, i) => columns[i]!.push(readCell(cell, { row, input: plan.inputs[i]! })));
+    if (expected >= 0 && cells.length !== expected)
+      throw invalid(`row ${row} has ${cells.length} values: ${expected} are expected (${namesOf(plan)})`);
+    let at = 0;
+    plan.inputs.forEach((input, i) => {
+      const width = widths[i]!;
+      const own = cells.slice(at, width === -1 ? undefined : at + (width === 'one' ? 1 : width));
+      at += own.length;
+      const values = own.map((cell) => readCell(cell, { row, input }));
+      columns[i]!.push(width === 'one' ? values[0] : values);
+    });
   });
   return requestOf(plan, columns);
+}
+
+/** Cells of a row that an input takes: one value, a list of so many, or (-1) a list of all that there are. */
+function widthOf({ name, shape }: SignatureTensor, inputs: number): number | 'one' {
+  if (shape.length <= 1) return 'one';
+  const width = shape[1]!;
+  if (shape.length === 2 && (width >= 0 || inputs === 1)) return width;
+  throw invalid(`input ${name} has shape [${shape.join(',')}], which a row of CSV cannot hold: send JSON`);
 }
 
 /** Whether a line of CSV holds the names of the fields. */

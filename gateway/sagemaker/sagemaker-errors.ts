@@ -23,6 +23,8 @@ export function runtimeError(error: RequestError): RuntimeError {
     case 'expired':
     case 'cancelled':
       return of(503, 'ServiceUnavailable');
+    case 'loading':
+      return of(429, 'ModelNotReadyException');
     case 'internal':
       return of(500, 'InternalFailure');
     case 'methodNotAllowed':

@@ -3,7 +3,7 @@ import type { CountedTime, VersionMetrics, VersionSnapshot } from './version-met
 
 /** Triton's reasons of a failed request; `OTHER` for what stands in none. */
 const reasons: readonly { readonly reason: string; readonly kinds: readonly string[] }[] = [
-  { reason: 'REJECTED', kinds: ['overloaded', 'timeout', 'expired', 'rateLimited'] },
+  { reason: 'REJECTED', kinds: ['overloaded', 'loading', 'timeout', 'expired', 'rateLimited'] },
   { reason: 'CANCELED', kinds: ['cancelled'] },
   { reason: 'BACKEND', kinds: ['inferenceFailed', 'notFinite'] },
 ];

@@ -9,6 +9,7 @@ import {
 import type { InvokeEndpointCommandInput, ResponseStream } from '@aws-sdk/client-sagemaker-runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gateway } from '../../gateway/gateway.js';
+import { post, until } from './support/requests.js';
 import { openStage, passedThrough } from './support/stage.js';
 
 const stage = await openStage();
@@ -193,6 +194,28 @@ describe('errors by the AWS SDK', () => {
     const error = await failed(invoke('0,1,2', { ...csv, EndpointName: 'dark' }));
     expect(error).toBeInstanceOf(ServiceUnavailable);
     expect(error).toMatchObject({ $metadata: { httpStatusCode: 503 } });
+  });
+});
+
+describe('a model that is not in memory', () => {
+  it('is a ModelNotReadyException until it is loaded', async () => {
+    const cold = await openStage();
+    const { url } = await cold.serve([{ model: 'demand', version: '1.0.0', onnx: 'slow' }], {}, { idleUnloadMs: 1, coldWaitMs: 0 });
+    const its = new SageMakerRuntimeClient({
+      endpoint: url,
+      region: 'x',
+      credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+      maxAttempts: 1,
+    });
+    const ask = () =>
+      its.send(new InvokeEndpointCommand({ EndpointName: 'demand', ContentType: 'text/csv', Body: Buffer.from('0,1,2') })).then(
+        () => 'answered',
+        (error: Error & { $metadata: { httpStatusCode: number } }) => `${error.$metadata.httpStatusCode} ${error.name}`,
+      );
+    await until(async () => (await post<{ state: string }[]>(`${url}/v2/repository/index`, {})).body[0]!.state === 'UNAVAILABLE');
+    expect(await ask()).toBe('429 ModelNotReadyException');
+    await until(async () => (await ask()) === 'answered');
+    its.destroy();
   });
 });
 
