@@ -143,6 +143,10 @@ describe('a container of many models', () => {
     expect(await load('added')).toMatchObject({ status: 400, body: { error: expect.stringContaining('extra.txt') as string } });
     await bring('unsigned', { unsigned: true });
     expect(await load('unsigned')).toMatchObject({ status: 400, body: { error: expect.stringContaining('signature') as string } });
+    const other = await openStage();
+    const theirs = await other.pack({ model: 'demand', version: '1.0.0', onnx: 'linear' });
+    await writePackageFolder(other.objects, theirs, folderOf('foreign'));
+    expect(await load('foreign')).toMatchObject({ status: 400, body: { error: expect.stringContaining('not trusted') as string } });
     const outside = join(stage.folder, 'outside');
     await cp(folderOf('first'), outside, { recursive: true });
     expect((await load('outside', outside)).status).toBe(400);
@@ -168,6 +172,19 @@ describe('a container of many models', () => {
     });
     expect((await get(`${container.url}/models`)).body).toEqual({ models: [] });
     expect((await load('first')).status).toBe(200);
+  });
+});
+
+describe('a container that was told to take unsigned packages', () => {
+  it('serves them', async () => {
+    await bring('bare', { unsigned: true });
+    const models = folderModels({ root, unsigned: true });
+    await models.add('model', folderOf('bare'));
+    const verifier = { verify: () => Promise.resolve({ keyId: 'none', name: 'unsigned' }) };
+    const { routes, objects, captures, outcomes } = models;
+    const stores = { routes, objects, captures, outcomes, verifier, container: { models, only: 'model' } };
+    const { url } = await stage.start({ folder: join(stage.folder, 'bare') }, stores);
+    expect((await post(`${url}/invocations`, '0,1,2', { 'content-type': 'text/csv' })).body).toBe(21);
   });
 });
 
