@@ -1,4 +1,5 @@
 import { invalid } from '../http/request-error.js';
+import type { RequestError } from '../http/request-error.js';
 import { firstNotFinite, firstNotFiniteHalf } from '../models/finite.js';
 import type { ElementType, TensorData } from '../models/tensors.js';
 import { emptyData } from '../models/tensors.js';
@@ -83,6 +84,11 @@ const expectedOf = (type: ElementType): string => (type === 'bool' ? '0 or 1' : 
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** The error of text that ONNX Runtime's Node binding would silently cut: it hands text on as C has it. */
+export function zeroByte(name: string, index: number): RequestError {
+  return invalid(`input ${quote(name)}, element ${index}, holds a zero byte, after which ONNX Runtime would see nothing: leave it out`);
+}
+
 /** Elements of BYTES: each a 32-bit little-endian length and as many bytes of UTF-8. */
 function readTexts({ name, count, raw }: RawInput): string[] {
   const view = new DataView(raw.buffer, raw.byteOffset, raw.length);
@@ -102,6 +108,7 @@ function readTexts({ name, count, raw }: RawInput): string[] {
     } catch {
       throw invalid(`input ${quote(name)}, element ${i}, is not UTF-8`);
     }
+    if (texts[i]!.includes('\0')) throw zeroByte(name, i);
     at += length;
   }
   if (at !== raw.length)

@@ -2,7 +2,7 @@ import { exactData, isRounded } from './exact-integers.js';
 import { flatData } from './flat-data.js';
 import type { InferRequest, RequestInput } from './oip-request.js';
 import { kindOf, quote } from './oip-request.js';
-import { readRaw } from './raw-elements.js';
+import { readRaw, zeroByte } from './raw-elements.js';
 import { invalid } from '../http/request-error.js';
 import type { ElementType, TensorData } from '../models/tensors.js';
 import { emptyData, sizeOf } from '../models/tensors.js';
@@ -53,7 +53,10 @@ export function readElements(input: { name: string; type: ElementType; values: r
     );
   };
   if (type === 'string') {
-    values.forEach((value, index) => typeof value === 'string' || refuse(index, 'text'));
+    values.forEach((value, index) => {
+      if (typeof value !== 'string') refuse(index, 'text');
+      else if (value.includes('\0')) throw zeroByte(name, index);
+    });
     return values as string[];
   }
   const data = emptyData(type, values.length);
