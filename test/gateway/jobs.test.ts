@@ -150,7 +150,8 @@ describe('a long job', () => {
 describe('jobs over restarts', () => {
   it('go on at the row where they were, with every row once', async () => {
     const folder = join(stage.folder, 'restarting');
-    const rows = Array.from({ length: 400 }, (_, i): [number, number] => [i % 1000, 1]);
+    // One row of the first slice is wrong: it stays counted over the restart.
+    const rows = Array.from({ length: 400 }, (_, i): [number, number] => [i === 3 ? 5_000 : i, 1]);
     const first = await stage.start({ folder });
     const { body } = await submitTo(first, 'slow')(pairs(rows), { 'idempotency-key': 'restarted' });
     await until(async () => (await get<Job>(`${first.url}/v2/jobs/${body.id}`)).body.progress.done >= 64);
@@ -163,10 +164,12 @@ describe('jobs over restarts', () => {
     expect(before).toBeLessThan(rows.length);
     const captured = stage.registry.stored.length;
     const second = await stage.start({ folder });
-    expect(await ended('restarted', second)).toMatchObject({ state: 'succeeded', progress: { rows: 400, done: 400, failed: 0 } });
+    expect(await ended('restarted', second)).toMatchObject({ state: 'succeeded', progress: { rows: 400, done: 400, failed: 1 } });
     const lines = await results('restarted', second);
     expect(lines.map(({ row }) => row)).toEqual(rows.map((_, i) => i));
-    expect(values(lines)).toEqual(rows.map(([a]) => a + 10 + 3000));
+    expect(values(lines)).toEqual(
+      rows.map(([a], row) => (row === 3 ? (expect.stringContaining('at most 1000') as string) : a + 10 + 3000)),
+    );
     expect(new Set(lines.map(({ id }) => id)).size).toBe(rows.length);
     await until(() => stage.registry.stored.length >= captured + rows.length - before);
     expect(stage.registry.stored.length - captured).toBeLessThanOrEqual(rows.length - before + 64);
