@@ -25,6 +25,7 @@ export function placesFor(env = process.env) {
     python: join(tools, 'python', 'bin', 'python'),
     pythonTestEnvironment: join(tools, 'python-test'),
     pythonRivalsEnvironment: join(tools, 'python-rivals'),
+    pythonConformanceEnvironment: join(tools, 'python-conformance'),
     pythonTest: join(tools, 'python-test', 'bin', 'python'),
     bikeshare: join(tools, 'data', 'bikeshare', 'Bikeshare.csv'),
     builds: join(tools, 'build'),

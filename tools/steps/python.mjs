@@ -32,6 +32,15 @@ export const pythonForRivals = environmentStep({
   folder: (places) => places.pythonRivalsEnvironment,
 });
 
+/** The Python environment of the stock clients that `npm run conformance` runs. */
+export const pythonForConformance = environmentStep({
+  name: 'Python packages for conformance',
+  why: 'the stock clients that ask the gateway',
+  requirements: 'test/conformance/requirements.txt',
+  megabytes: 700,
+  folder: (places) => places.pythonConformanceEnvironment,
+});
+
 /**
  * @param {{name: string, why: string, requirements: string, megabytes: number, folder: (places: import('../places.mjs').Places) => string}} parts
  * @returns {import('./step.mjs').Step}

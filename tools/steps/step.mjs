@@ -25,7 +25,7 @@
  * @property {AbortSignal} signal
  */
 
-/** What set-up is for: to run the platform, to run its tests, to run the gateway's rivals, and whether the bundles are wanted. */
-/** @typedef {'run' | 'test' | 'rivals' | 'build'} Need */
+/** What set-up is for: to run the platform, to run its tests, to run the gateway's rivals or stock clients, and whether the bundles are wanted. */
+/** @typedef {'run' | 'test' | 'rivals' | 'conformance' | 'build'} Need */
 
 export {};
