@@ -2,6 +2,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { changeGatewayKeys } from '../../adapters/keys/gateway-key-file.js';
 import { makeGatewayKey } from '../../adapters/keys/gateway-key.js';
+import { predict } from '../../clients/client/gateway-client.js';
+import type { InferenceInput } from '../../clients/client/gateway-client.js';
+import { GatewayFeedback } from '../../clients/rehearsal/driver/gateway-feedback.js';
 import { readConfig } from '../../workers/config.js';
 import { refuseOpenBind, refuseOpenGateway } from '../../workers/bind.js';
 import { pairs } from './support/requests.js';
@@ -23,6 +26,16 @@ test('a gateway with a token answers nobody else, but for its health', async () 
   expect((await infer({})).status).toBe(401);
   expect((await infer({ authorization: 'Bearer another-token' })).status).toBe(401);
   expect((await infer({ authorization: 'Bearer a-token-of-the-test' })).status).toBe(200);
+});
+
+test('our own client shows its key', async () => {
+  const gateway = await stage.start({ token: 'a-token-of-the-test' });
+  const { inputs } = pairs([[1, 2]]) as { inputs: InferenceInput[] };
+  await expect(predict(gateway.url, 'demand', { inputs })).rejects.toMatchObject({ type: 'NotApproved', details: { status: 401 } });
+  await expect(predict(gateway.url, 'demand', { inputs, token: 'a-token-of-the-test' })).resolves.toMatchObject({ model: 'demand' });
+  const feedback = (token: string) => new GatewayFeedback({ gatewayUrl: gateway.url, model: 'demand', token }).flush();
+  await expect(feedback('another')).rejects.toMatchObject({ details: { status: 401 } });
+  await feedback('a-token-of-the-test');
 });
 
 test('a process beyond loopback refuses to start without a token', () => {
