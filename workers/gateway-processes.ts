@@ -29,6 +29,7 @@ export function superviseProcesses(count: number): { run(): Promise<void>; stop(
   let nextAsk = 0;
   let stopping = false;
   let soonEnds = 0;
+  let isSaid = false;
   let fail: (reason: Error) => void = () => undefined;
   let allEnded: () => void = () => undefined;
 
@@ -58,7 +59,9 @@ export function superviseProcesses(count: number): { run(): Promise<void>; stop(
   const receive = (index: number, message: Message): void => {
     if (message.kind === 'ready') {
       ready.add(index);
-      if (ready.size === count && members.size === count) sayReady('gateway', { ...message.details, processes: count });
+      // Said once: whoever waited for it may have gone when a process comes back.
+      if (!isSaid && ready.size === count) sayReady('gateway', { ...message.details, processes: count });
+      isSaid ||= ready.size === count;
       return;
     }
     if (message.kind === 'answer') {

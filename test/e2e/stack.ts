@@ -79,7 +79,7 @@ export class Stack {
   }
 
   /** Starts a program and waits until it says that it is ready. */
-  async start(part: Part): Promise<void> {
+  async start(part: Part, variables: Readonly<Record<string, string>> = {}): Promise<void> {
     const log = openSync(join(this.home, `${part}.log`), 'a');
     const port = part === 'gateway' && this.gatewayUrl !== '' ? new URL(this.gatewayUrl).port : '0';
     const child = spawn(process.execPath, [join(this.#build, programs[part])], {
@@ -93,11 +93,17 @@ export class Stack {
         PERENNIAL_GATEWAY_PORT: port,
         DATABASE_URL: this.#servers.postgres.url,
         TEMPORAL_ADDRESS: this.temporalAddress,
+        ...variables,
       },
     });
     this.#running.set(part, child);
     const ready = await firstLine(child, part, () => readFileSync(join(this.home, `${part}.log`), 'utf8'));
     if (part === 'gateway') this.gatewayUrl = ready.url;
+  }
+
+  /** Process of a program that was started here. */
+  pid(part: Part): number {
+    return this.#running.get(part)!.pid!;
   }
 
   async startAll(): Promise<void> {
