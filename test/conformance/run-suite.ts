@@ -40,12 +40,13 @@ export async function* runSuite(suite: Suite, target: Target): AsyncGenerator<Ca
   yield { name: 'the suite runs to its end', outcome: 'failed', reason: `it ended with ${signal ?? status} after ${cases} cases:\n${end}` };
 }
 
-function variables({ http, grpc, asyncFolder }: Target): Record<string, string> {
+function variables({ http, grpc, asyncFolder, log }: Target): Record<string, string> {
   return {
     CONFORMANCE_HTTP: http,
     CONFORMANCE_GRPC: grpc,
     CONFORMANCE_ASYNC: asyncFolder,
     PYTHONDONTWRITEBYTECODE: '1',
+    HYPOTHESIS_STORAGE_DIRECTORY: join(log, 'hypothesis'),
     // boto3 wants some; the gateway on loopback does not look at the signature.
     AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
     AWS_SECRET_ACCESS_KEY: 'none',

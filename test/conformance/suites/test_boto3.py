@@ -3,12 +3,12 @@
 import json
 import os
 import pathlib
-import threading
 import time
 import uuid
 
 import boto3
 import botocore.config
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 from gateway_under_test import URL
@@ -85,26 +85,18 @@ def test_model_error_is_424(client):
     assert answer["OriginalMessage"]
 
 
-def test_service_unavailable_is_503_when_too_much_waits(client):
-    """1,000 requests may wait for a version; what comes beyond is refused at once, and the gateway goes on. Who waits 30 s is given up."""
-    import httpx
-
-    rows = {"instances": [[0, 0]] * 64}
-    codes = []
-    with httpx.Client(limits=httpx.Limits(max_connections=None), timeout=60) as http:
-        pool = [threading.Thread(target=lambda: codes.append(_status(http, rows))) for _ in range(1100)]
-        for thread in pool:
-            thread.start()
-        for thread in pool:
-            thread.join()
-    if 503 not in codes:
-        pytest.skip(f"this machine sent too slowly to fill the queue: {len(codes)} requests answered {sorted(set(codes))}")
-    assert set(codes) <= {200, 424, 503}
-    assert invoke(client)["ResponseMetadata"]["HTTPStatusCode"] == 200
-
-
-def _status(http, rows):
-    return http.post(f"{URL}/endpoints/slow/invocations", json=rows).status_code
+def test_service_unavailable_is_503(client):
+    """A model whose versions an administrator has unloaded."""
+    repository = f"{URL}/v2/repository/models/versioned"
+    assert httpx.post(f"{repository}/unload", json={"parameters": {"force": True}}).status_code == 200
+    try:
+        with pytest.raises(client.exceptions.ClientError) as refused:
+            invoke(client, endpoint="versioned")
+        assert refused.value.response["Error"]["Code"] == "ServiceUnavailable"
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    finally:
+        assert httpx.post(f"{repository}/load", json={}, timeout=60).status_code == 200
+    assert invoke(client, endpoint="versioned")["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
 def test_invoke_endpoint_async(client):

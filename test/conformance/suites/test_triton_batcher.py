@@ -3,12 +3,11 @@ Ports of what applies of Triton's qa/L0_batcher/batcher_test.py (BSD-3). The gat
 waits while a run is under way runs together, up to 256 rows. Executions are counted by the statistics, as Triton's tests do.
 """
 
-import threading
-
 import numpy as np
 import pytest
 import tritonclient.http as http
 from gateway_under_test import HTTP
+from tritonclient.utils import InferenceServerException
 
 
 @pytest.fixture
@@ -47,11 +46,15 @@ def test_static_batch(client):
 
 def test_multi_batch_use_max_batch(client):
     """Requests that come while a run is under way share the next runs."""
-    before = counts(client)
-    together(client, [given(1, seed) for seed in range(40)])
-    after = counts(client)
-    assert after[0] - before[0] == 40
-    assert after[1] - before[1] < 40, (before, after)
+    for _ in range(5):
+        before = counts(client)
+        together(client, [given(1, seed) for seed in range(40)])
+        after = counts(client)
+        assert after[0] - before[0] == 40
+        # A machine under load may send them one by one.
+        if after[1] - before[1] < 40:
+            return
+    raise AssertionError(f"in five rounds of 40 requests each had a run of its own: {before}, {after}")
 
 
 def test_multi_batch_gt_max(client):
@@ -109,13 +112,13 @@ def test_no_delay_for_one_request(client):
 
 def test_queue_timeout(client):
     """qa/L0_batcher/queue_timeout_test.py: who waits longer than asked is refused and never run."""
+    before = client.async_infer("slow", inputs(given(1)))
+    hurried = [client.async_infer("slow", inputs(given(1)), timeout=1) for _ in range(20)]
+    assert before.get_result().as_numpy("prediction").shape == (1, 1)
     late = []
-    threads = [threading.Thread(target=lambda: together(client, [given(200, seed) for seed in range(6)]))]
-    threads[0].start()
-    for _ in range(20):
+    for pending in hurried:
         try:
-            client.infer("slow", inputs(given(1)), timeout=1)
-        except Exception as error:
-            late.append(error)
-    threads[0].join()
-    assert late and all(error.status() == "504" for error in late)
+            pending.get_result()
+        except InferenceServerException as error:
+            late.append(error.status())
+    assert late and set(late) == {"504"}
