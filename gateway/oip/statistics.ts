@@ -3,21 +3,38 @@ import type { Reply } from '../http/reply.js';
 import { json } from '../http/reply.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import { chooseVersion } from '../routing/routing-table.js';
+import { addFigures } from '../siblings/joined-figures.js';
 
 const nothing = { count: 0, ns: 0 };
 
 /**
  * `GET /v2/models[/{m}[/versions/{v}]]/stats`: what each version has answered since this process first loaded it, as
- * Triton's statistics have it. Times are sums over requests, in nanoseconds.
+ * Triton's statistics have it. Times are sums over requests, in nanoseconds. Of a model without a version, sums by major
+ * version follow: Triton's tools know versions as whole numbers alone, and `perf_analyzer` looks for the greatest of them.
  */
 export function statistics(tables: RoutingTable, of: { model: string | null; version: string | null }): Reply {
-  return json(200, { model_stats: versionsOf(tables, of).map(figures) });
+  const own = versionsOf(tables, of).map(figures);
+  return json(200, { model_stats: of.model !== null && of.version === null ? [...own, ...byMajor(own)] : own });
 }
 
 function versionsOf(tables: RoutingTable, { model, version }: { model: string | null; version: string | null }): HostedVersion[] {
   if (model === null) return tables.models.flatMap((name) => [...tables.need(name).versions.values()]);
   const table = tables.need(model);
   return version === null ? [...table.versions.values()] : [chooseVersion(table, { version, key: null })];
+}
+
+type Figures = ReturnType<typeof figures>;
+
+/** The sum of the versions of each major version that has minor ones. */
+function byMajor(all: readonly Figures[]): Figures[] {
+  const sums = new Map<string, Figures>();
+  for (const one of all) {
+    const major = /^(\d+)\./.exec(one.version)?.[1];
+    if (major === undefined) continue;
+    const sum = sums.get(major);
+    sums.set(major, sum === undefined ? { ...one, version: major } : addFigures(sum, one));
+  }
+  return [...sums.values()];
 }
 
 function figures({ metrics }: HostedVersion) {

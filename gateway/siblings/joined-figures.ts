@@ -42,9 +42,14 @@ export function joinStatistics(own: Reply, others: readonly SiblingAnswer[]): Re
     for (const figures of model_stats) {
       const key = `${figures.name} ${figures.version}`;
       const known = versions.get(key);
-      versions.set(key, known === undefined ? figures : (added(known, figures) as Figures));
+      versions.set(key, known === undefined ? figures : addFigures(known, figures));
     }
   return { ...own, body: JSON.stringify({ model_stats: [...versions.values()] }) };
+}
+
+/** Two statistics of the same form as one: counts and times added, batches by their size. */
+export function addFigures<T>(one: T, other: T): T {
+  return added(one, other) as T;
 }
 
 type Figures = { readonly name: string; readonly version: string };
