@@ -93,6 +93,13 @@ describe('the direction of imports', () => {
     expect([...reached].filter((path) => !/^(contracts|domain|clients\/(client|api))\//.test(path))).toEqual([]);
   });
 
+  test('gives everybody an inference client that stands alone: Node, and its own files', () => {
+    const own = edges.filter(({ from }) => from.path.startsWith('clients/inference/'));
+    expect(own.length).toBeGreaterThan(0);
+    const wrong = own.filter(({ local, target }) => (local ? !target.startsWith('clients/inference/') : !target.startsWith('node:')));
+    expect(wrong.map(({ from, target }) => say(from, target))).toEqual([]);
+  });
+
   test('has adapters, the gateway and clients see of activities/ the ports alone', () => {
     const wrong = edges.filter(
       ({ from, local, target }) =>

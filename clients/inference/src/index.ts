@@ -1,0 +1,10 @@
+export type { Answer } from './answer.js';
+export { InferenceClient } from './client.js';
+export type { CallOptions, ClientOptions, InferOptions, Label, LabelOutcome, ServerMetadata, StreamEvent } from './client.js';
+export type { Datatype, InputValues, OutputValues } from './datatypes.js';
+export { InferenceError } from './errors.js';
+export type { InferenceErrorKind } from './errors.js';
+export type { Model } from './model.js';
+export type { Parameters } from './request-body.js';
+export type { InputOf, InputsOf, ModelSignature, OutputOf, OutputsOf, SignatureTensor, Tensor } from './signature.js';
+export { writeSignature } from './write-signature.js';
