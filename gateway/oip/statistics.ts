@@ -23,6 +23,14 @@ function versionsOf(tables: RoutingTable, { model, version }: { model: string | 
   return version === null ? [...table.versions.values()] : [chooseVersion(table, { version, key: null })];
 }
 
+/**
+ * Triton counts the parts of a request when it has all of them, and `perf_analyzer` breaks off where the counts differ. The
+ * time of what is still at work, or failed on its way, is in the sum already, which so never falls.
+ */
+function finished(part: typeof nothing, whole: typeof nothing): typeof nothing {
+  return { count: whole.count, ns: part.ns };
+}
+
 type Figures = ReturnType<typeof figures>;
 
 /** The sum of the versions of each major version that has minor ones. */
@@ -49,8 +57,8 @@ function figures({ metrics }: HostedVersion) {
       success: of.success,
       fail: of.fail,
       queue: of.queue,
-      compute_input: of.computeInput,
-      compute_infer: of.computeInfer,
+      compute_input: finished(of.computeInput, of.computeOutput),
+      compute_infer: finished(of.computeInfer, of.computeOutput),
       compute_output: of.computeOutput,
       cache_hit: of.cacheHit,
       cache_miss: of.cacheMiss,
