@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -25,7 +24,10 @@ export async function* runSuite(suite: Suite, target: Target): AsyncGenerator<Ca
     stdio: ['ignore', output, output, 'pipe'],
     env: { ...process.env, ...variables(target) },
   });
-  const ended = once(child, 'close') as Promise<[number | null, string | null]>;
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (status, signal) => resolve(String(signal ?? status)));
+  });
   let cases = 0;
   let failed = 0;
   for await (const line of createInterface({ input: child.stdio[3] as Readable })) {
@@ -34,10 +36,10 @@ export async function* runSuite(suite: Suite, target: Target): AsyncGenerator<Ca
     if (found.outcome === 'failed') failed += 1;
     yield found;
   }
-  const [status, signal] = await ended;
-  if (cases > 0 && (status === 0 || failed > 0)) return;
+  const how = await ended;
+  if (cases > 0 && (how === '0' || failed > 0)) return;
   const end = readFileSync(log, 'utf8').split('\n').slice(-15).join('\n');
-  yield { name: 'the suite runs to its end', outcome: 'failed', reason: `it ended with ${signal ?? status} after ${cases} cases:\n${end}` };
+  yield { name: 'the suite runs to its end', outcome: 'failed', reason: `it ended with ${how} after ${cases} cases:\n${end}` };
 }
 
 function variables({ http, grpc, asyncFolder, log }: Target): Record<string, string> {
