@@ -323,6 +323,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
         changed: (keys) => access.replaceKeys(keys),
         failed: (error) => log({ level: 'error', event: 'keysUnreadable', reason: reasonOf(error) }),
       });
+      // The others answer meanwhile; alone, it is alive at once and ready when its models are.
+      if (siblings?.serving === true) await follower.start();
       url = await server.listen();
       try {
         grpcAddress = (await grpc?.listen()) ?? '';

@@ -30,6 +30,8 @@ export type Config = {
   readonly gatewayProcesses: number;
   /** Number of this process among them; null where there is one. */
   readonly gatewayProcess: string | null;
+  /** Whether the others serve already while this process starts. */
+  readonly gatewayProcessAgain: boolean;
   /** Memory for the models of the gateway; null for half of what the process may use. */
   readonly gatewayMemoryBytes: number | null;
   /** A version that nobody asked the gateway for this long is released; 0 keeps it. */
@@ -95,6 +97,7 @@ export function readConfig(env: Environment): Config {
     gatewayIdleUnloadMs: env['PERENNIAL_GATEWAY_IDLE_SECONDS'] === undefined ? 0 : count(env, 'PERENNIAL_GATEWAY_IDLE_SECONDS', 1) * 1_000,
     gatewayProcesses: count(env, 'PERENNIAL_GATEWAY_PROCESSES', 1),
     gatewayProcess: env['PERENNIAL_GATEWAY_PROCESS'] ?? null,
+    gatewayProcessAgain: env['PERENNIAL_GATEWAY_PROCESS_AGAIN'] === '1',
     dataFolder: resolve(env['PERENNIAL_DATA'] ?? join(tools, 'data')),
     trainersFolder: resolve(env['PERENNIAL_TRAINERS'] ?? 'trainers'),
     python: env['PERENNIAL_PYTHON'] ?? join(tools, 'python', 'bin', 'python'),

@@ -12,6 +12,8 @@ type Message =
   | { readonly kind: 'answers'; readonly id: number; readonly answers: readonly SiblingAnswer[] };
 
 const indexVariable = 'PERENNIAL_GATEWAY_PROCESS';
+/** Set for a process that is started again while the others serve. */
+const againVariable = 'PERENNIAL_GATEWAY_PROCESS_AGAIN';
 const answerLimitMs = 30_000;
 const restartAfterMs = 1_000;
 /** A process that ends so soon has not begun to serve. */
@@ -35,7 +37,7 @@ export function superviseProcesses(count: number): { run(): Promise<void>; stop(
 
   const start = (index: number): void => {
     const startedMs = performance.now();
-    const worker = cluster.fork({ [indexVariable]: String(index) });
+    const worker = cluster.fork({ [indexVariable]: String(index), [againVariable]: isSaid ? '1' : '0' });
     members.set(index, worker);
     worker.on('message', (message: Message) => void receive(index, message));
     worker.on('exit', (code, signal) => {
@@ -113,7 +115,10 @@ function send(worker: Worker | undefined, message: Message): void {
 export type Membership = { readonly index: number; readonly siblings: Siblings; ready(details: Record<string, unknown>): void };
 
 /** Joins the other processes. `answer` is what this one answers them, once there is a gateway. */
-export function joinProcesses(index: string | null, answer: (call: SiblingCall) => Promise<OwnAnswer>): Membership | null {
+export function joinProcesses(
+  { index, isAgain }: { index: string | null; isAgain: boolean },
+  answer: (call: SiblingCall) => Promise<OwnAnswer>,
+): Membership | null {
   if (!cluster.isWorker || index === null) return null;
   const own = Number(index);
   const waiting = new Map<number, (answers: readonly SiblingAnswer[]) => void>();
@@ -132,6 +137,7 @@ export function joinProcesses(index: string | null, answer: (call: SiblingCall) 
     ready: (details) => tell({ kind: 'ready', details }),
     siblings: {
       index: own,
+      serving: isAgain,
       ask: (call) =>
         new Promise((resolve) => {
           const id = next++;

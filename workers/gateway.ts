@@ -27,7 +27,9 @@ import { openTracer } from './telemetry.js';
 await runProcess('gateway', async (config) => {
   await refuseOpenGateway(config);
   if (config.gatewayProcesses > 1 && config.gatewayProcess === null) return superviseProcesses(config.gatewayProcesses);
-  const membership = joinProcesses(config.gatewayProcess, (call) => gateway.answerSibling(call));
+  const membership = joinProcesses({ index: config.gatewayProcess, isAgain: config.gatewayProcessAgain }, (call) =>
+    gateway.answerSibling(call),
+  );
   // Processes share nothing in memory or on disk but what the stores hold.
   const folder = join(config.home, 'gateway', ...(membership === null || membership.index === 0 ? [] : [`process-${membership.index}`]));
   const { database, objects, verifier } = await openStores(config, 'gateway', { mayBeAway: true });

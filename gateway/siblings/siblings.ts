@@ -12,6 +12,8 @@ export type SiblingAnswer = OwnAnswer & { readonly index: number };
 export type Siblings = {
   /** Number of this process, from 0. */
   readonly index: number;
+  /** Whether others serve already: then this one listens when its models are loaded, and not before. */
+  readonly serving: boolean;
   /** What each of the others answers; one that ends or says nothing in time is left out. */
   ask(call: SiblingCall): Promise<readonly SiblingAnswer[]>;
 };

@@ -58,7 +58,9 @@ export class RequestWatch {
     metrics.requests.count('http', endpoint === null ? 'none' : endpoint.kind, status);
     if (trace !== null) tracing?.end(trace, httpTraceEnd(request, endpoint, status));
     const ms = performance.now() - arrivedMs;
-    if (!accessLog.wants(ms, status >= 500)) return;
+    // A probe that is told "not yet" is what it asks for.
+    const failed = status >= 500 && endpoint?.kind !== 'ready' && endpoint?.kind !== 'modelReady';
+    if (!accessLog.wants(ms, failed)) return;
     const traceId = trace === null ? callerTraceId(request.headers) : trace.traceId;
     accessLog.write({ protocol: 'http', method: request.method ?? 'GET', path: request.url ?? '/', status, ms, traceId });
   }
