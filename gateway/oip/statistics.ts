@@ -9,12 +9,12 @@ const nothing = { count: 0, ns: 0 };
 
 /**
  * `GET /v2/models[/{m}[/versions/{v}]]/stats`: what each version has answered since this process first loaded it, as
- * Triton's statistics have it. Times are sums over requests, in nanoseconds. Of a model without a version, sums by major
- * version follow: Triton's tools know versions as whole numbers alone, and `perf_analyzer` looks for the greatest of them.
+ * Triton's statistics have it. Times are sums over requests, in nanoseconds. A model's own are by major version: Triton's
+ * tools know versions as whole numbers alone, and look for the greatest of them.
  */
 export function statistics(tables: RoutingTable, of: { model: string | null; version: string | null }): Reply {
   const own = versionsOf(tables, of).map(figures);
-  return json(200, { model_stats: of.model !== null && of.version === null ? [...own, ...byMajor(own)] : own });
+  return json(200, { model_stats: of.model !== null && of.version === null ? byMajor(own) : own });
 }
 
 function versionsOf(tables: RoutingTable, { model, version }: { model: string | null; version: string | null }): HostedVersion[] {
@@ -33,14 +33,13 @@ function finished(part: typeof nothing, whole: typeof nothing): typeof nothing {
 
 type Figures = ReturnType<typeof figures>;
 
-/** The sum of the versions of each major version that has minor ones. */
+/** The sums of versions by their major one: `1` of 1.0.0 and 1.0.1. */
 function byMajor(all: readonly Figures[]): Figures[] {
   const sums = new Map<string, Figures>();
   for (const one of all) {
-    const major = /^(\d+)\./.exec(one.version)?.[1];
-    if (major === undefined) continue;
-    const sum = sums.get(major);
-    sums.set(major, sum === undefined ? { ...one, version: major } : addFigures(sum, one));
+    const version = /^(\d+)\./.exec(one.version)?.[1] ?? one.version;
+    const sum = sums.get(version);
+    sums.set(version, sum === undefined ? { ...one, version } : addFigures(sum, one));
   }
   return [...sums.values()];
 }

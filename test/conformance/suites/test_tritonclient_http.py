@@ -168,9 +168,11 @@ def test_model_config_and_statistics(client):
     config = client.get_model_config("simple")
     assert (config["name"], config["input"][0]["dims"]) == ("simple", ["16"] if isinstance(config["input"][0]["dims"][0], str) else [16])
     assert config["max_batch_size"] > 0
-    before = client.get_inference_statistics("simple")["model_stats"][0]
+    [before] = client.get_inference_statistics("simple")["model_stats"]
     client.infer("simple", pair())
-    after = client.get_inference_statistics("simple")["model_stats"][0]
+    [after] = client.get_inference_statistics("simple")["model_stats"]
+    # Triton's tools read it as a whole number.
+    assert int(after["version"]) == 1
     assert int(after["inference_count"]) == int(before["inference_count"]) + 1
     assert int(after["inference_stats"]["success"]["count"]) > int(before["inference_stats"]["success"]["count"])
     assert len(client.get_inference_statistics()["model_stats"]) > 5
