@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +23,7 @@ beforeAll(async () => {
   mkdirSync(installed, { recursive: true });
   await tsc(['-p', join(source, 'tsconfig.json'), '--outDir', join(installed, 'dist')]);
   writeFileSync(join(installed, 'package.json'), readFileSync(join(source, 'package.json')));
+  for (const file of ['README.md', 'LICENSE']) copyFileSync(join(source, file), join(installed, file));
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
   mkdirSync(join(folder, 'node_modules/@types'), { recursive: true });
   for (const name of ['@types/node', 'undici-types']) {
@@ -113,14 +114,15 @@ describe('inference-types', () => {
 });
 
 describe('the package', () => {
-  it('holds the build and its README, and depends on nothing', async () => {
+  it('holds the build, README and licence, and depends on nothing', async () => {
     const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: installed });
     const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
     const paths = files.map(({ path }) => path);
-    expect(paths).toEqual(expect.arrayContaining(['package.json', 'dist/index.js', 'dist/index.d.ts', 'dist/inference-types.js']));
-    expect(paths.filter((path) => !/^(package\.json|README\.md|dist\/[a-z-]+\.(js|d\.ts))$/.test(path))).toEqual([]);
+    expect(paths).toEqual(
+      expect.arrayContaining(['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts', 'dist/inference-types.js']),
+    );
+    expect(paths.filter((path) => !/^(package\.json|README\.md|LICENSE|dist\/[a-z-]+\.(js|d\.ts))$/.test(path))).toEqual([]);
     const manifest = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as Record<string, unknown>;
     expect([manifest['dependencies'], manifest['files']]).toEqual([undefined, ['dist', 'README.md']]);
-    expect(existsSync(join(source, 'README.md'))).toBe(true);
   });
 });

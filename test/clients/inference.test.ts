@@ -106,7 +106,7 @@ describe('the client', () => {
     const rounding = await serve([
       { status: 200, body: '{"model_name":"m","outputs":[{"name":"y","datatype":"INT64","shape":[1],"data":[1152921504606846977]}]}' },
     ]);
-    const error = await failure(new InferenceClient(rounding.url).infer('m', [measures]));
+    const error = await failure(new InferenceClient(rounding.url, { binary: false }).infer('m', [measures]));
     expect([error.kind, error.message]).toEqual(['protocol', expect.stringContaining('ask for binary tensors')]);
   });
 
@@ -159,6 +159,27 @@ describe('the client', () => {
   });
 });
 
+describe('a server that knows JSON alone', () => {
+  const answer = { status: 200, body: '{"model_name":"iris","outputs":[]}' };
+  const metadata = (extensions: string[]) => ({ status: 200, body: JSON.stringify({ name: 'some', version: '1', extensions }) });
+
+  it('is asked for its extensions once, and in JSON', async () => {
+    const server = await serve([metadata([]), answer, answer]);
+    const asked = new InferenceClient(server.url);
+    await asked.infer('iris', [measures]);
+    await asked.infer('iris', [measures]);
+    const [, first, second] = server.bodies.map((body) => body.toString());
+    for (const body of [first, second]) expect(JSON.parse(body!)).toMatchObject({ inputs: [{ data: [1, 0, 0, 0] }] });
+    expect(server.bodies).toHaveLength(3);
+  });
+
+  it('is told from one that has the extension', async () => {
+    const server = await serve([metadata(['binary_tensor_data']), answer]);
+    await new InferenceClient(server.url).infer('iris', [measures]);
+    expect(server.bodies[1]!.toString('latin1')).toContain('"binary_data_size":16');
+  });
+});
+
 describe('errors', () => {
   it('have a kind, a status and the words of the server', async () => {
     expect(await failure(client.infer('nobody', [measures]))).toMatchObject({
@@ -197,7 +218,7 @@ describe('errors', () => {
 
 describe('a second try', () => {
   const good = { status: 200, body: '{"model_name":"iris","outputs":[]}' };
-  const quick = { retryBaseMs: 1, retryMaxMs: 2 };
+  const quick = { retryBaseMs: 1, retryMaxMs: 2, binary: true };
 
   it('is made after 429 and 503, with the same id', async () => {
     const server = await serve([{ status: 503, body: '{"error":"full"}', retryAfter: '0' }, { status: 429, body: '' }, good]);
@@ -227,7 +248,7 @@ describe('a second try', () => {
   it('sends packed bodies that can be unpacked', async () => {
     const server = await serve([good]);
     const data = new Float32Array(4_000);
-    await new InferenceClient(server.url, { gzip: true }).infer('iris', [{ ...measures, shape: [1_000, 4], data }]);
+    await new InferenceClient(server.url, { gzip: true, binary: true }).infer('iris', [{ ...measures, shape: [1_000, 4], data }]);
     expect(gunzipSync(server.bodies[0]!).length).toBeGreaterThan(16_000);
   });
 });

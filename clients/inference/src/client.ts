@@ -13,7 +13,7 @@ export type ClientOptions = Partial<Omit<TransportOptions, 'headers'>> & {
   /** Sent as `Authorization: Bearer <key>`. */
   readonly key?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Tensors as bytes; false for servers that know JSON alone. Default true. */
+  /** Tensors as bytes, or as JSON. By default as bytes where the server's extensions have `binary_tensor_data`; it is asked once. */
   readonly binary?: boolean;
   /** Bodies from 1 KiB on are sent packed. Default false. */
   readonly gzip?: boolean;
@@ -54,6 +54,7 @@ export class InferenceClient {
   readonly #base: URL;
   readonly #transport: TransportOptions;
   readonly #options: ClientOptions;
+  #extensions: Promise<readonly string[]> | null = null;
 
   /** @param url where the server listens, such as `http://localhost:8600`; a path before `/v2` may be part of it */
   constructor(url: string | URL, options: ClientOptions = {}) {
@@ -98,7 +99,7 @@ export class InferenceClient {
 
   /** Asks a model. Throws an `InferenceError`. */
   async infer(model: string, inputs: readonly Tensor[], options: InferOptions = {}): Promise<Answer> {
-    const answer = await this.#post(model, { inputs, action: 'infer', binary: this.#options.binary ?? true }, options);
+    const answer = await this.#post(model, { inputs, action: 'infer', binary: await this.#isBinary(options) }, options);
     const bytes = await this.#read(answer, options);
     const headLength = answer.headers.get('inference-header-content-length');
     return readAnswer(bytes, headLength === null ? null : Number(headLength));
@@ -136,6 +137,20 @@ export class InferenceClient {
     };
     const answer = await send(this.#transport, call);
     return (parsed(await this.#read(answer, options)) as { labels: readonly LabelOutcome[] }).labels;
+  }
+
+  async #isBinary({ timeoutMs, signal }: CallOptions): Promise<boolean> {
+    if (this.#options.binary !== undefined) return this.#options.binary;
+    const call = { ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(signal === undefined ? {} : { signal }) };
+    this.#extensions ??= this.serverMetadata(call).then(({ extensions }) => extensions);
+    try {
+      return (await this.#extensions).includes('binary_tensor_data');
+    } catch (error) {
+      this.#extensions = null;
+      // One that may ask a model but not the server is answered in JSON; who is away is away for the model too.
+      if (error instanceof InferenceError && (error.status === 401 || error.status === 403 || error.status === 404)) return false;
+      throw error;
+    }
   }
 
   async #post(model: string, of: { inputs: readonly Tensor[]; action: string; binary: boolean }, options: InferOptions): Promise<Response> {
