@@ -76,8 +76,9 @@ describe('a key for one model', () => {
 describe('jobs of several processes behind one address', () => {
   it('are found by each, and are one under one id', async () => {
     const both: Gateway[] = [];
-    const besides = (serving: false, index: number): Siblings => ({
+    const besides = (index: number): Siblings => ({
       index,
+      serving: false,
       ask: async (call: SiblingCall) => [{ ...(await both[1 - index]!.answerSibling(call)), index: 1 - index }],
     });
     for (const index of [0, 1])
