@@ -53,7 +53,9 @@ async function run(): Promise<void> {
     const { champion } = await makeWorld(database, { folder: join(home, 'models'), python: places.python, script, home });
     await database.close();
     const context: ServerContext = { places, home, databaseUrl: postgres.url, model: champion };
-    const times = options.small ? { warmUpMs: 200, ms: 300, rounds: 1 } : { warmUpMs: 700, ms: 2_500, rounds: Number(options.rounds ?? 3) };
+    const times = options.small
+      ? { warmUpMs: 200, ms: 300, rounds: 1 }
+      : { warmUpMs: 3_000, ms: 2_000, rounds: Number(options.rounds ?? 3) };
     const bare = await bareRun(champion, options.small ? 200 : 5_000);
     const cells = await measure(context, { ...times, only: options.only?.split(',') ?? null, say });
     console.log(`${machine()}\n`);

@@ -39,7 +39,7 @@ export function superviseProcesses(count: number): { run(): Promise<void>; stop(
     const startedMs = performance.now();
     const worker = cluster.fork({ [indexVariable]: String(index), [againVariable]: isSaid ? '1' : '0' });
     members.set(index, worker);
-    worker.on('message', (message: Message) => void receive(index, message));
+    worker.on('message', (message: Message) => receive(index, message));
     worker.on('exit', (code, signal) => {
       members.delete(index);
       for (const [id, ask] of asked) if (ask.waiting.delete(index) && ask.waiting.size === 0) settle(id);

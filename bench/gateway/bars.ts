@@ -18,6 +18,7 @@ export function barsOf(cells: readonly Cell[], bareMs: number): Report {
     times(`${name} connections, against MLServer`, [rate('gateway', name), rate('mlserver', name)], 10);
     times(`${name} connections, against FastAPI`, [rate('gateway', name), rate('fastapi', name)], 4);
     times(`${name} connections, against the empty echo`, [rate('gateway', name), rate('echo', name)], 0.65);
+    times(`${name} connections, 2 processes against the empty echo`, [rate('gateway, 2 processes', name), rate('echo', name)], 0.65);
     const p99 = get('gateway', name, (cell) => cell.p99);
     const p50 = get('mlserver', name, (cell) => cell.p50);
     if (p99 !== null && p50 !== null)

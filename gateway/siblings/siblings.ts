@@ -21,26 +21,23 @@ export type Siblings = {
 /** How a request is answered where several processes share the port; `alone` by the one that it came to. */
 export type Reach = 'alone' | 'everywhere' | 'whoKnows' | 'together';
 
+const reaches: ReadonlyMap<Endpoint['kind'], Reach> = new Map([
+  ['flush', 'everywhere'],
+  ['repositoryLoad', 'everywhere'],
+  ['repositoryUnload', 'everywhere'],
+  ['changeLogSettings', 'everywhere'],
+  ['changeTraceSettings', 'everywhere'],
+  ['job', 'whoKnows'],
+  ['jobResult', 'whoKnows'],
+  ['deleteJob', 'whoKnows'],
+  ['metrics', 'together'],
+  ['statistics', 'together'],
+  ['allStatistics', 'together'],
+] as const);
+
 /** What concerns all processes: changes are made in each, figures are those of all, and a job is with the one that took it. */
 export function reachOf({ kind }: Endpoint): Reach {
-  switch (kind) {
-    case 'flush':
-    case 'repositoryLoad':
-    case 'repositoryUnload':
-    case 'changeLogSettings':
-    case 'changeTraceSettings':
-      return 'everywhere';
-    case 'job':
-    case 'jobResult':
-    case 'deleteJob':
-      return 'whoKnows';
-    case 'metrics':
-    case 'statistics':
-    case 'allStatistics':
-      return 'together';
-    default:
-      return 'alone';
-  }
+  return reaches.get(kind) ?? 'alone';
 }
 
 /** The answer of a change that was made everywhere: ours, or the first that says it could not be made. */

@@ -25,7 +25,7 @@ beforeAll(async () => {
 const predict = (model: string, body: unknown, headers: Record<string, string> = {}) =>
   post<Record<string, unknown>>(`${gateway.url}/v1/models/${model}:predict`, body, headers);
 
-const row = (a: number[], b: number, flag: boolean, word: unknown) => ({ a, b, flag, word });
+const row = (a: number[], b: number, more: { flag: boolean; word: unknown }) => ({ a, b, ...more });
 
 describe("TensorFlow Serving's predict", () => {
   it('takes rows as objects and as lists, and answers one prediction a row', async () => {
@@ -40,7 +40,7 @@ describe("TensorFlow Serving's predict", () => {
   });
 
   it('answers several outputs by their names, a row each or all in columns', async () => {
-    const rows = [row([1, 2], 10, true, 'eins'), row([3, 4], 20, false, '"zwei"')];
+    const rows = [row([1, 2], 10, { flag: true, word: 'eins' }), row([3, 4], 20, { flag: false, word: '"zwei"' })];
     expect((await predict('mixed', { instances: rows })).body).toEqual({
       predictions: [
         { total: 13, count: 10, opposite: false, echo: 'eins' },
@@ -73,7 +73,9 @@ describe("TensorFlow Serving's predict", () => {
     expect((await predict('identity-text', { instances: [[b64('fünf €')], ['plain']] })).body).toEqual({
       predictions: [['fünf €'], ['plain']],
     });
-    expect((await predict('mixed', { instances: [row([1, 2], 1, true, b64('x'))] })).body).toMatchObject({ predictions: [{ echo: 'x' }] });
+    expect((await predict('mixed', { instances: [row([1, 2], 1, { flag: true, word: b64('x') })] })).body).toMatchObject({
+      predictions: [{ echo: 'x' }],
+    });
   });
 
   it('answers from the version in the path, and keeps a caller by its key', async () => {

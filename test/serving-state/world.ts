@@ -14,7 +14,6 @@ import { addVersion } from '../support/seed-version.js';
 export { addVersion };
 
 export const hour = 3_600_000;
-export const digest = (): string => `sha256:${randomBytes(32).toString('hex')}`;
 
 /** A migrated database of this test file's own. Call at the top of a test file; `db()` works inside its tests. */
 export function servingWorld(): { db(): Kysely<Database>; url(): string; store(): RolloutStore } {

@@ -116,7 +116,9 @@ export class Stage {
   async start(settings: Partial<GatewaySettings> = {}, stores: Partial<Omit<GatewayDeps, 'config' | 'log'>> = {}): Promise<Gateway> {
     const { routes, captures, outcomes } = this.registry;
     const gateway = createGateway({
-      ...{ routes, captures, outcomes },
+      routes,
+      captures,
+      outcomes,
       objects: this.objects,
       verifier: this.#verifier,
       trials: this.#trials,
