@@ -1,9 +1,11 @@
+import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openFileNamedObjects } from '../../adapters/named-objects/file-named-objects.js';
 import type { Gateway } from '../../gateway/gateway.js';
 import { openStage, passedThrough } from '../gateway/support/stage.js';
+import { testPlaces } from '../support/servers.js';
 import { awsSdkJs } from './aws-sdk-js.js';
 import { runSuite } from './run-suite.js';
 import type { Case, Suite, Target } from './suites.js';
@@ -40,7 +42,7 @@ async function casesOf(suite: Suite, of: Target): Promise<Case[]> {
   return cases;
 }
 
-// The Python clients want an environment of their own, of 420 MB: `npm run conformance` makes it.
+// The other Python clients want an environment of their own, of 420 MB: `npm run conformance` makes it.
 describe('the suite of the AWS SDK for JavaScript', () => {
   it('passes', async () => {
     const cases = await casesOf(awsSdkJs, target());
@@ -51,6 +53,21 @@ describe('the suite of the AWS SDK for JavaScript', () => {
   it('fails where another server answers', async () => {
     const cases = await casesOf(awsSdkJs, target({ http: '127.0.0.1:9' }));
     expect(new Set(cases.map(({ outcome }) => outcome))).toEqual(new Set(['failed']));
+  });
+});
+
+describe('schemathesis on the OpenAPI document', () => {
+  it('finds no server error and no answer that is not described', async () => {
+    // The tests' own environment holds it; the other suites want more than that has.
+    const tools = join(stage.folder, 'tools');
+    await mkdir(tools);
+    await symlink(join(testPlaces().tools, 'python-test'), join(tools, 'python-conformance'));
+    process.env['CONFORMANCE_EXAMPLES'] = '8';
+    const suite = pythonSuites.find(({ name }) => name === 'schemathesis')!;
+    const cases = await casesOf(suite, target({ tools }));
+    expect(cases.length).toBeGreaterThan(30);
+    expect(cases.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
+    expect((await fetch(`${gateway.url}/v2/models/iris/ready`)).status).toBe(200);
   });
 });
 

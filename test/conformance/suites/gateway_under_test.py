@@ -1,20 +1,10 @@
-"""Where the gateway is, and requests that more than one suite sends."""
+"""Requests that more than one suite sends, and where to."""
 
-import os
-
-import httpx
 import numpy as np
-
-HTTP = os.environ["CONFORMANCE_HTTP"]
-GRPC = os.environ["CONFORMANCE_GRPC"]
-URL = f"http://{HTTP}"
+from gateway_address import GRPC, HTTP, URL, is_live  # noqa: F401
 
 COUNTS = np.arange(16, dtype=np.int32).reshape(1, 16)
 ONES = np.ones((1, 16), dtype=np.int32)
-
-
-def is_live():
-    return httpx.get(f"{URL}/v2/health/live").status_code == 200
 
 
 def texts(numbers):

@@ -5,7 +5,7 @@ import os
 import httpx
 import pytest
 import schemathesis
-from gateway_under_test import URL, is_live
+from gateway_address import URL, is_live
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 document = httpx.get(f"{URL}/openapi.json").json()
