@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { mkdir } from 'node:fs/promises';
 import type { LatencyStore } from '../activities/latency-ports.js';
 import type { QualitySource } from '../activities/quality-ports.js';
@@ -18,23 +17,19 @@ import { join } from 'node:path';
 import { ResponseCaches } from './cache/response-caches.js';
 import { openCapturing } from './watching/capturing.js';
 import { EntityFeatures } from './entities/entity-features.js';
-import { packReply } from './http/content-encoding.js';
-import { readEndpoint } from './http/endpoint.js';
-import type { Endpoint } from './http/endpoint.js';
 import { AccessControl } from './access/access-control.js';
 import { BodyRoom } from './http/body-room.js';
-import { checkCaller } from './http/caller-check.js';
 import { endpointAnswers } from './endpoint-answers.js';
+import { requestHandler } from './request-handler.js';
 import type { GatewaySettings } from './gateway-config.js';
 import { gatewayConfig } from './gateway-config.js';
 import { askedEndpoint } from './grpc/asked-endpoint.js';
 import { grpcServer } from './grpc/grpc-server.js';
 import { ModelRepository } from './models/repository.js';
 import { httpServer } from './http/http-server.js';
-import { innerRequest } from './http/inner-request.js';
 import { LogSettings } from './oip/log-settings.js';
 import { TraceSettings } from './oip/trace-settings.js';
-import type { Log, LogLine } from './log.js';
+import type { Log } from './log.js';
 import { reasonOf } from './log.js';
 import { LatencyRecorder, slotBudget } from './watching/latency-recorder.js';
 import { AccessLog } from './watching/access-log.js';
@@ -45,20 +40,13 @@ import { RequestWatch } from './watching/request-watch.js';
 import { OutcomeCache } from './prediction/outcome-cache.js';
 import { Predictor } from './prediction/predictor.js';
 import { RegistryLink } from './routing/registry-link.js';
-import type { Reply } from './http/reply.js';
-import { bodyText, errorReply, requestErrorOf } from './http/reply.js';
-import { RequestError } from './http/request-error.js';
-import { readBody } from './http/request-body.js';
 import { RouteFollower } from './routing/route-follower.js';
 import { RoutingTable } from './routing/routing-table.js';
 import { jobFigures } from './jobs/job-figures.js';
 import { JobFolder } from './jobs/job-folder.js';
 import { JobQueue } from './jobs/job-queue.js';
 import type { ContainerMode } from './sagemaker/container-endpoint.js';
-import { invocationError } from './sagemaker/sagemaker-errors.js';
 import { sageMakerRoutes } from './sagemaker/sagemaker-routes.js';
-import { answerTogether } from './siblings/answer-together.js';
-import { reachOf } from './siblings/siblings.js';
 import type { OwnAnswer, SiblingCall, Siblings } from './siblings/siblings.js';
 import { Shadow } from './prediction/shadow.js';
 
@@ -200,69 +188,18 @@ export function createGateway(deps: GatewayDeps): Gateway {
     ready,
   });
 
-  /** An error as the caller gets it; one that nobody expected goes into the log, with where it was met. */
-  const tell = (error: unknown, path: string): RequestError => {
-    const told = requestErrorOf(error);
-    // A model that is not known before the routes were read may well be there in a moment.
-    if (told.kind === 'notFound' && !follower.ready) return new RequestError('notReady', 'the gateway is still loading its models');
-    if (told.kind === 'internal')
-      log({
-        level: 'error',
-        event: 'requestFailed',
-        path: path.slice(0, 200),
-        reason: error instanceof Error ? error.stack : reasonOf(error),
-      });
-    return told;
-  };
-
-  /** What this process alone answers to a request whose body was read. */
-  const ownAnswer =
-    (endpoint: Endpoint, { method = 'GET', url: path = '/', headers }: IncomingMessage) =>
-    (text: string): Promise<Reply> => {
-      const inner = innerRequest({ method, path, headers: { accept: headers.accept, 'content-type': headers['content-type'] }, text });
-      return answer(endpoint, inner, { arrivedMs: performance.now(), predictor: plainPredictor });
-    };
-
-  const handle = async (request: IncomingMessage): Promise<Reply> => {
-    const arrivedMs = performance.now();
-    const path = request.url ?? '/';
-    const trace = watch.begin(request.headers, arrivedMs);
-    const predictor = trace === null ? plainPredictor : plainPredictor.traced(trace);
-    let asked: Endpoint | null = null;
-    try {
-      const endpoint = readEndpoint(request.method ?? 'GET', path);
-      asked = endpoint;
-      const checked = checkCaller(callers, endpoint, request.headers);
-      // Awaited only where there is something to wait for: a key that was seen before is not.
-      if (checked instanceof Promise) await checked;
-      let reply =
-        siblings === null || reachOf(endpoint) === 'alone'
-          ? await answer(endpoint, request, { arrivedMs, predictor })
-          : await answerTogether({
-              siblings,
-              endpoint,
-              request,
-              readBody: (of) => readBody(of, bodies),
-              own: ownAnswer(endpoint, request),
-            });
-      const accepted = request.headers['accept-encoding'];
-      // Most answers are too small to pack, and never see the waiting for it.
-      if (accepted !== undefined && reply.body.length >= config.packFromBytes) reply = await packReply(reply, accepted);
-      if (logging.isVerbose) log(requestLine(request, reply.status, arrivedMs));
-      watch.answered({ request, endpoint, status: reply.status, arrivedMs, trace });
-      return reply;
-    } catch (error) {
-      // What was not read of the body is thrown away, so that the connection can carry the next request.
-      if (!request.complete) request.resume();
-      const told = tell(error, path);
-      const reply = path.startsWith('/endpoints/') ? invocationError(told) : errorReply(told);
-      watch.answered({ request, endpoint: asked, status: reply.status, arrivedMs, trace });
-      return reply;
-    } finally {
-      bodies.room.release(request);
-    }
-  };
-  const server = httpServer(config, handle);
+  const handler = requestHandler({
+    answer,
+    predictor: plainPredictor,
+    callers,
+    siblings,
+    bodies,
+    watch,
+    logging,
+    packFromBytes: config.packFromBytes,
+    isLoading: () => !follower.ready,
+  });
+  const server = httpServer(config, handler.handle);
   metrics.sample(
     { name: 'gateway_connections', kind: 'gauge', help: 'Open HTTP connections', read: () => server.connections },
     {
@@ -288,12 +225,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
           watch,
           admit: (call) => (access.open ? null : access.check(call)),
           async ask(call) {
-            const endpoint = askedEndpoint(call);
-            await checkCaller(callers, endpoint, call.headers);
-            const { body } = await answer(endpoint, innerRequest(call), { arrivedMs: performance.now(), predictor: plainPredictor });
+            const { body } = await handler.ask(askedEndpoint(call), call);
             return body.length === 0 ? null : (JSON.parse(String(body)) as unknown);
           },
-          tell,
+          tell: handler.tell,
           count: (rpc, status) => metrics.requests.count('grpc', rpc, status),
           ready,
         });
@@ -305,16 +240,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     get grpcAddress() {
       return grpcAddress;
     },
-    async answerSibling({ method, path, body }) {
-      try {
-        const request = innerRequest({ method, path, headers: {} });
-        const reply = await ownAnswer(readEndpoint(method, path), request)(body);
-        return { status: reply.status, contentType: reply.contentType, body: await bodyText(reply) };
-      } catch (error) {
-        const { status, contentType, body: text } = errorReply(tell(error, path));
-        return { status, contentType, body: String(text) };
-      }
-    },
+    answerSibling: handler.answerSibling,
     async start() {
       await mkdir(config.folder, { recursive: true });
       repository.start();
@@ -358,12 +284,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
       log({ level: 'info', event: 'stopped' });
     },
   };
-}
-
-/** A request as its own line of the log, where that is asked for. */
-function requestLine(request: IncomingMessage, status: number, arrivedMs: number): LogLine {
-  const { method, url } = request;
-  return { level: 'info', event: 'request', method, path: url?.slice(0, 200), status, ms: performance.now() - arrivedMs };
 }
 
 /** Waits for all, but no longer than `limitMs`. */
