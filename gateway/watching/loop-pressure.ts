@@ -3,7 +3,7 @@ const busyAbove = 0.85;
 const calmBelow = 0.7;
 /** However busy it is, so many of the predictions are still captured. */
 const least = 0.05;
-export const lookEveryMs = 200;
+const lookEveryMs = 200;
 
 /**
  * How many of the predictions a busy thread captures: all while it has time to spare, also now and then, and fewer the longer
