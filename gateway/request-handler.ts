@@ -83,6 +83,7 @@ export function requestHandler(deps: HandlerDeps): RequestHandler {
           request,
           readBody: (of) => readBody(of, bodies),
           own: ownAnswer(endpoint, request),
+          tell,
         });
 
   const handle = async (request: IncomingMessage): Promise<Reply> => {

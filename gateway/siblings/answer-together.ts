@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Endpoint } from '../http/endpoint.js';
 import type { Reply } from '../http/reply.js';
-import { errorReply, requestErrorOf } from '../http/reply.js';
+import { errorReply } from '../http/reply.js';
+import type { RequestError } from '../http/request-error.js';
 import { joinExpositions, joinStatistics } from './joined-figures.js';
 import { answerOfAll, answerOfOne, reachOf, type SiblingCall, type Siblings } from './siblings.js';
 
@@ -12,15 +13,17 @@ export type Together = {
   readonly readBody: (request: IncomingMessage) => Promise<Buffer>;
   /** What this process alone answers. */
   readonly own: (body: string) => Promise<Reply>;
+  /** An error as the caller gets it; one that nobody expected is logged. */
+  readonly tell: (error: unknown, path: string) => RequestError;
 };
 
 /** Answers a request that concerns all processes of the gateway. */
-export async function answerTogether({ siblings, endpoint, request, readBody, own }: Together): Promise<Reply> {
+export async function answerTogether({ siblings, endpoint, request, readBody, own, tell }: Together): Promise<Reply> {
   const body = (await readBody(request)).toString('utf8');
   const call: SiblingCall = { method: request.method ?? 'GET', path: request.url ?? '/', body };
   const reach = reachOf(endpoint);
   if (reach === 'whoKnows') {
-    const ours = await own(body).catch((error: unknown) => errorReply(requestErrorOf(error)));
+    const ours = await own(body).catch((error: unknown) => errorReply(tell(error, call.path)));
     return ours.status === 404 ? answerOfOne(ours, await siblings.ask(call)) : ours;
   }
   const [ours, others] = await Promise.all([own(body), siblings.ask(call)]);
