@@ -1,7 +1,11 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { SetUpFailure } from './failure.mjs';
 
 const TRIES = 200;
+// Linux gives 32768 to 60999 to outgoing connections, macOS and Windows 49152 to 65535.
+const DRAWN_FROM = 15_000;
+const DRAWN_BELOW = 32_000;
 
 /**
  * Whether a loopback port can be listened on now.
@@ -14,20 +18,21 @@ export async function isFree(port, host = '127.0.0.1') {
 }
 
 /**
- * A port that nobody listens on, chosen by the system.
+ * A port that nobody listens on, drawn from those that no system gives to outgoing connections: one of the system's own
+ * choice could be the near end of somebody's connection by the time that it is listened on.
  * @param {string} [host]
  * @returns {Promise<number>}
  */
 export async function freePort(host = '127.0.0.1') {
-  const port = await listenOnce(0, host);
-  if (port === undefined) {
-    throw new SetUpFailure({
-      what: `No free port on ${host}`,
-      why: 'the system gave none',
-      todo: 'close programs that hold many connections, or check that the loopback device is up',
-    });
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const port = randomInt(DRAWN_FROM, DRAWN_BELOW);
+    if (await isFree(port, host)) return port;
   }
-  return port;
+  throw new SetUpFailure({
+    what: `No free port on ${host}`,
+    why: `${TRIES} between ${DRAWN_FROM} and ${DRAWN_BELOW - 1} were tried and none could be listened on`,
+    todo: 'close programs that listen on many ports, or check that the loopback device is up',
+  });
 }
 
 /**

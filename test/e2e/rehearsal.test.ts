@@ -28,8 +28,9 @@ const running: Run[] = [];
 beforeAll(async () => {
   const workspace = freshWorkspace();
   home = workspace.home;
-  const ports = await Promise.all(Array.from({ length: 5 }, () => freePort()));
-  const names = ['TEMPORAL_PORT', 'TEMPORAL_UI_PORT', 'POSTGRES_PORT', 'GATEWAY_PORT', 'API_PORT'];
+  // All of them: a default port may be taken between being chosen and being listened on, by a gateway of another test.
+  const names = ['TEMPORAL_PORT', 'TEMPORAL_UI_PORT', 'POSTGRES_PORT', 'GATEWAY_PORT', 'GATEWAY_GRPC_PORT', 'API_PORT'];
+  const ports = await Promise.all(names.map(() => freePort()));
   const chosen = Object.fromEntries(names.map((name, index) => [`PERENNIAL_${name}`, String(ports[index])]));
   env = { ...process.env, ...workspace.environment, ...chosen };
 });

@@ -31,6 +31,12 @@ describe('a port', () => {
     expect(lines).toEqual([`port ${taken} for the gateway is taken; using ${port} (set SOME_PORT to choose one)`]);
   });
 
+  it('that is drawn is none that a system gives to outgoing connections', async () => {
+    const drawn = await Promise.all(Array.from({ length: 50 }, () => freePort()));
+    expect(drawn.every((port) => port >= 15_000 && port < 32_000)).toBe(true);
+    expect(new Set(drawn).size).toBeGreaterThan(40);
+  });
+
   it('that is a default and free is taken without a word', async () => {
     const preferred = await freePort();
     expect(await choosePort({ what: 'the gateway', preferred, say: () => expect.unreachable() })).toBe(preferred);
