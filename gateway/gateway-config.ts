@@ -33,6 +33,8 @@ export type GatewayConfig = {
   readonly grpcMaxInFlight: number;
   /** Folder for the last good state and the packages by digest. */
   readonly folder: string;
+  /** Folders of processes of this gateway that are started no more: their jobs become this one's. */
+  readonly leftFolders: readonly string[];
   /** Program of the inference thread; by default the one beside the gateway's own code. */
   readonly inferenceThread: string | null;
   readonly maxBodyBytes: number;
@@ -164,6 +166,7 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   grpcTls: null,
   grpcMaxStreams: 1_000,
   grpcMaxInFlight: 64,
+  leftFolders: [],
   inferenceThread: null,
   maxBodyBytes: 64 * 1024 * 1024,
   maxBodiesBytes: 512 * 1024 * 1024,

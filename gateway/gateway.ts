@@ -42,6 +42,7 @@ import { Predictor } from './prediction/predictor.js';
 import { RegistryLink } from './routing/registry-link.js';
 import { RouteFollower } from './routing/route-follower.js';
 import { RoutingTable } from './routing/routing-table.js';
+import { adoptJobs } from './jobs/job-adoption.js';
 import { jobFigures } from './jobs/job-figures.js';
 import { JobFolder } from './jobs/job-folder.js';
 import { JobQueue } from './jobs/job-queue.js';
@@ -153,6 +154,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const bodies = { maxBytes: config.maxBodyBytes, room: new BodyRoom(config.maxBodiesBytes) };
   let unfollowKeys: (() => void) | undefined;
   const named = deps.named ?? null;
+  const jobsFolder = join(config.folder, 'jobs');
   const queue = new JobQueue({
     predictor: plainPredictor,
     tables,
@@ -160,7 +162,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     named,
     config,
     log,
-    folder: new JobFolder(join(config.folder, 'jobs')),
+    folder: new JobFolder(jobsFolder),
   });
   metrics.sample(...jobFigures(queue));
   const ready = (): boolean => follower.ready && !draining;
@@ -262,6 +264,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       quality?.start(config.qualityEveryMs);
       await link.open(config.publicUrl ?? url);
       grpc?.look();
+      await adoptJobs({ left: config.leftFolders, own: jobsFolder, log });
       await queue.open();
       log({ level: 'info', event: 'listening', url, grpcAddress, models: tables.models });
     },

@@ -16,6 +16,7 @@ import { createRouteSource } from '../adapters/postgres/serving/route-source.js'
 import { createGateway, type Gateway } from '../gateway/gateway.js';
 import { gatewayConfig, halfOfMemory, type GatewayConfig } from '../gateway/gateway-config.js';
 import { isLoopback, refuseOpenGateway } from './bind.js';
+import { leftFolders, processFolder } from './gateway-folders.js';
 import { joinProcesses, superviseProcesses } from './gateway-processes.js';
 import { readGrpcTlsFiles } from './grpc-tls.js';
 import type { Config } from './config.js';
@@ -31,7 +32,8 @@ await runProcess('gateway', async (config) => {
     gateway.answerSibling(call),
   );
   // Processes share nothing in memory or on disk but what the stores hold.
-  const folder = join(config.home, 'gateway', ...(membership === null || membership.index === 0 ? [] : [`process-${membership.index}`]));
+  const gatewayFolder = join(config.home, 'gateway');
+  const index = membership?.index ?? 0;
   const { database, objects, verifier } = await openStores(config, 'gateway', { mayBeAway: true });
   const trials = createModelTrials({ program: fileURLToPath(new URL('../adapters/onnx/trial-program.js', import.meta.url)) });
   const traces = openTracer({ service: 'perennial-gateway', otlpEndpoint: config.otlpEndpoint });
@@ -42,7 +44,7 @@ await runProcess('gateway', async (config) => {
     captures: createCaptureStore(database.db),
     captureFiles: await openCaptureFiles({ ...config.objects, location: config.captures }),
     named: await openNamedObjects({ ...config.objects, location: config.asyncCalls }),
-    redactionSecret: config.redactionSecret ?? (await ensureRedactionSecret(join(config.home, 'gateway'))),
+    redactionSecret: config.redactionSecret ?? (await ensureRedactionSecret(gatewayFolder)),
     latencies: createLatencyStore(database.db),
     quality: createQualitySource(database.db),
     outcomes: createOutcomeStore(database.db),
@@ -64,8 +66,9 @@ await runProcess('gateway', async (config) => {
       localToken: isLoopback(config.bind) ? (config.token ?? (await ensureToken(config.home))) : null,
       tokens: config.tokenIssuer,
       hosts: config.apiHosts,
-      folder,
-      captureFolder: join(config.home, 'gateway', 'capture-files'),
+      folder: processFolder(gatewayFolder, index),
+      leftFolders: await leftFolders(gatewayFolder, { count: config.gatewayProcesses, index }),
+      captureFolder: join(gatewayFolder, 'capture-files'),
       ...shareOf(config),
       idleUnloadMs: config.gatewayIdleUnloadMs,
       inferenceThread: fileURLToPath(new URL('../gateway/models/inference-thread.js', import.meta.url)),
