@@ -32,8 +32,7 @@ beforeAll(async () => {
   }
   gateway = await stage.serve([{ model: 'demand-forecast', version: '1.0.0', onnx: 'linear' }]);
   const spec = { ...passedThrough, onnx: { input: 'input-0', output: 'total' }, output: { name: 'total' } };
-  await stage.addVersion({ model: 'sum', version: '1.0.0', onnx: join(root, 'test/conformance/models/sum-model.onnx'), spec });
-  stage.registry.setRoute({ model: 'sum', variants: [{ version: '1.0.0', weight: 1 }] });
+  await stage.addLive({ model: 'sum', version: '1.0.0', onnx: join(root, 'test/conformance/models/sum-model.onnx'), spec });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

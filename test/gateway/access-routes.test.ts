@@ -14,8 +14,7 @@ const secrets = {
   admin: await addKey('ops', 'admin'),
   other: await addKey('other', 'predict', ['other']),
 };
-await stage.addVersion({ model: 'demand', version: '1.0.0', onnx: 'linear' });
-stage.registry.setRoute({ model: 'demand', variants: [{ version: '1.0.0', weight: 1 }] });
+await stage.addLive({ model: 'demand', version: '1.0.0', onnx: 'linear' });
 const { registry } = stage;
 const gateway = await stage.start(
   { grpcPort: 0 },

@@ -1,11 +1,10 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { ask, pairs } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { openStage } from './support/stage.js';
 
 const stage = await openStage();
-await stage.addVersion({ model: 'mixed', version: '1.0.0', onnx: 'mixed', spec: passedThrough });
-stage.registry.setRoute({ model: 'mixed', variants: [{ version: '1.0.0', weight: 1 }] });
+await stage.addFixture('mixed');
 const gateway = await stage.serve([{ model: 'demand', version: '1.0.0', onnx: 'linear' }]);
 
 async function nextGoodRequestIsAnswered(): Promise<void> {

@@ -3,15 +3,14 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Gateway } from '../../gateway/gateway.js';
 import { ask, pairs, post } from './support/requests.js';
 import type { InferAnswer } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { openStage } from './support/stage.js';
 
 const stage = await openStage();
 let gateway: Gateway;
 let url: string;
 
 beforeAll(async () => {
-  await stage.addVersion({ model: 'mixed', version: '1.0.0', onnx: 'mixed', spec: passedThrough });
-  stage.registry.setRoute({ model: 'mixed', variants: [{ version: '1.0.0', weight: 1 }] });
+  await stage.addFixture('mixed');
   gateway = await stage.serve(
     [{ model: 'demand', version: '1.0.0', onnx: 'linear' }],
     {},

@@ -3,20 +3,14 @@ import type { Gateway } from '../../gateway/gateway.js';
 import type { BinaryTensor } from './support/binary.js';
 import { binaryBody, bytesOf, postBytes, textsOf } from './support/binary.js';
 import { ask, post } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { openStage } from './support/stage.js';
 
 const stage = await openStage();
 let gateway: Gateway;
 
-const identity = { ...passedThrough, onnx: { input: 'x', output: 'y' }, output: { name: 'y' } };
-const everyType = { ...passedThrough, onnx: { input: 'float32', output: 'float32_out' } };
-
 beforeAll(async () => {
-  for (const model of ['identity-float', 'identity-half', 'identity-text', 'identity-cube', 'mixed', 'every-type']) {
-    const spec = model === 'mixed' ? passedThrough : model === 'every-type' ? everyType : identity;
-    await stage.addVersion({ model, version: '1.0.0', onnx: model, spec });
-    stage.registry.setRoute({ model, variants: [{ version: '1.0.0', weight: 1 }] });
-  }
+  for (const fixture of ['identity-float', 'identity-half', 'identity-text', 'identity-cube', 'mixed', 'every-type'])
+    await stage.addFixture(fixture);
   gateway = await stage.serve([{ model: 'demand', version: '1.0.0', onnx: 'linear' }]);
 });
 

@@ -4,12 +4,11 @@ import type { Gateway } from '../../gateway/gateway.js';
 import type { InferMessage } from './support/grpc-client.js';
 import { GrpcClient, typedPairs } from './support/grpc-client.js';
 import { pairs, post, until } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { identity, openStage } from './support/stage.js';
 
 const hour = 1_317_427_200_000;
 const cache = { ttlMs: 60_000, maxEntries: 100 };
 const kept: Partial<ServingSpec> = { cache };
-const texts: Partial<ServingSpec> = { ...passedThrough, onnx: { input: 'x', output: 'y' }, output: { name: 'y' } };
 
 const stage = await openStage();
 let gateway: Gateway;
@@ -31,11 +30,10 @@ beforeAll(async () => {
         ],
       },
     ],
-    ['prompts', 'identity-text', { ...texts, cache: { ...cache, normalize: 'lowercase' } }],
+    ['prompts', 'identity-text', { ...identity, cache: { ...cache, normalize: 'lowercase' } }],
     ['broken', 'not-a-number', kept],
   ] as [string, string, Partial<ServingSpec>][]) {
-    await stage.addVersion({ model, version: '1.0.0', onnx, spec });
-    stage.registry.setRoute({ model, variants: [{ version: '1.0.0', weight: 1 }] });
+    await stage.addLive({ model, version: '1.0.0', onnx, spec });
   }
   gateway = await stage.serve([{ model: 'plain', version: '1.0.0', onnx: 'linear' }], {}, { grpcPort: 0 });
 });

@@ -7,22 +7,20 @@ import { capturedOf } from './support/captured.js';
 import type { InferMessage } from './support/grpc-client.js';
 import { GrpcClient, typedPairs } from './support/grpc-client.js';
 import { pairs, post, until } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { identity, openStage } from './support/stage.js';
 
 const stage = await openStage();
 let gateway: Gateway;
 
 const everything = { sagemaker: { percent: 100, input: true, output: true } };
 const captured: Partial<ServingSpec> = { capture: everything };
-const halves = { ...passedThrough, onnx: { input: 'x', output: 'y' }, output: { name: 'y' }, capture: everything };
+const halves = { ...identity, capture: everything };
 
 beforeAll(async () => {
   for (const model of ['json', 'csv', 'binary', 'grpc', 'streamed', 'v1', 'packed']) {
-    await stage.addVersion({ model, version: '1.0.0', onnx: 'linear', spec: captured });
-    stage.registry.setRoute({ model, variants: [{ version: '1.0.0', weight: 1 }] });
+    await stage.addLive({ model, version: '1.0.0', onnx: 'linear', spec: captured });
   }
-  await stage.addVersion({ model: 'halves', version: '1.0.0', onnx: 'identity-half', spec: halves });
-  stage.registry.setRoute({ model: 'halves', variants: [{ version: '1.0.0', weight: 1 }] });
+  await stage.addLive({ model: 'halves', version: '1.0.0', onnx: 'identity-half', spec: halves });
   gateway = await stage.serve([{ model: 'plain', version: '1.0.0', onnx: 'linear' }], {}, { grpcPort: 0, packFromBytes: 50 });
 });
 

@@ -45,15 +45,13 @@ let gateway: Gateway;
 
 beforeAll(async () => {
   const add = async (model: string, more: Partial<EntityOptions>, onnx = 'linear') => {
-    await stage.addVersion({ model, version: '1.0.0', onnx, spec: { entities: { ...entities, ...more } } });
-    stage.registry.setRoute({ model, variants: [{ version: '1.0.0', weight: 1 }] });
+    await stage.addLive({ model, version: '1.0.0', onnx, spec: { entities: { ...entities, ...more } } });
   };
   await add('demand', {});
   await add('uncached', { ttlMs: 0 });
   await add('fresh', { ttlMs: 0, maxAgeMs: 60_000 });
   await add('short', { ttlMs: 1 });
-  await stage.addVersion({ model: 'plain', version: '1.0.0', onnx: 'linear' });
-  stage.registry.setRoute({ model: 'plain', variants: [{ version: '1.0.0', weight: 1 }] });
+  await stage.addLive({ model: 'plain', version: '1.0.0', onnx: 'linear' });
   gateway = await stage.start({ featureLimitMs: 100 }, { onlineFeatures: store });
   store.put({ customer: 7, city: 'Kyoto' }, { a: 1, b: 2 });
   store.put({ customer: 8, city: 'Oslo' }, { a: 3, b: 4 });

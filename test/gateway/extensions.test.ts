@@ -2,27 +2,16 @@ import { gzipSync, deflateSync, gunzipSync, inflateSync } from 'node:zlib';
 import { request as httpRequest } from 'node:http';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Gateway } from '../../gateway/gateway.js';
+import { serveDemand } from './support/demand.js';
 import { ask, get, pairs, post } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { openStage } from './support/stage.js';
 
 const stage = await openStage();
 let gateway: Gateway;
 
-const identity = { ...passedThrough, onnx: { input: 'x', output: 'y' }, output: { name: 'y' } };
-
 beforeAll(async () => {
-  for (const model of ['identity-float', 'mixed']) {
-    await stage.addVersion({ model, version: '1.0.0', onnx: model, spec: model === 'mixed' ? passedThrough : identity });
-    stage.registry.setRoute({ model, variants: [{ version: '1.0.0', weight: 1 }] });
-  }
-  gateway = await stage.serve(
-    [
-      { model: 'demand', version: '1.0.0', onnx: 'linear' },
-      { model: 'demand', version: '1.0.1', onnx: 'linear-plus-1000' },
-    ],
-    { standby: ['1.0.1'] },
-    { packFromBytes: 1_000 },
-  );
+  for (const fixture of ['identity-float', 'mixed']) await stage.addFixture(fixture);
+  gateway = await serveDemand(stage, { packFromBytes: 1_000 });
 });
 
 const url = (path: string): string => `${gateway.url}${path}`;

@@ -4,26 +4,19 @@ import { changeGatewayKeys, gatewayKeySource } from '../../adapters/keys/gateway
 import { makeGatewayKey } from '../../adapters/keys/gateway-key.js';
 import type { Gateway } from '../../gateway/gateway.js';
 import { routedRpcs } from '../../gateway/grpc/route-calls.js';
+import { serveDemand } from './support/demand.js';
 import type { Message } from './support/grpc-client.js';
 import { GrpcClient, refusal, typedPairs } from './support/grpc-client.js';
 import { get } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { openStage } from './support/stage.js';
 
 const stage = await openStage();
 let gateway: Gateway;
 let client: GrpcClient;
 
 beforeAll(async () => {
-  await stage.addVersion({ model: 'mixed', version: '1.0.0', onnx: 'mixed', spec: passedThrough });
-  stage.registry.setRoute({ model: 'mixed', variants: [{ version: '1.0.0', weight: 1 }] });
-  gateway = await stage.serve(
-    [
-      { model: 'demand', version: '1.0.0', onnx: 'linear' },
-      { model: 'demand', version: '1.0.1', onnx: 'linear-plus-1000' },
-    ],
-    { standby: ['1.0.1'] },
-    { grpcPort: 0 },
-  );
+  await stage.addFixture('mixed');
+  gateway = await serveDemand(stage, { grpcPort: 0 });
   client = new GrpcClient(gateway.grpcAddress);
 });
 

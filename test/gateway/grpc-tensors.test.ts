@@ -5,19 +5,14 @@ import { inferenceService } from '../../gateway/grpc/inference-service.js';
 import { RequestError } from '../../gateway/http/request-error.js';
 import type { InferMessage, Message } from './support/grpc-client.js';
 import { GrpcClient, refusal, typedPairs } from './support/grpc-client.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { openStage } from './support/stage.js';
 
 const stage = await openStage();
 let client: GrpcClient;
 
 beforeAll(async () => {
-  const text = { ...passedThrough, onnx: { input: 'x', output: 'y' } };
-  await stage.addVersion({ model: 'text', version: '1', onnx: 'identity-text', spec: text });
-  stage.registry.setRoute({ model: 'text', variants: [{ version: '1', weight: 1 }] });
-  await stage.addVersion({ model: 'half', version: '1', onnx: 'identity-half', spec: text });
-  stage.registry.setRoute({ model: 'half', variants: [{ version: '1', weight: 1 }] });
-  const every = { ...passedThrough, onnx: { input: 'float32', output: 'float32_out' } };
-  const gateway = await stage.serve([{ model: 'every', version: '1', onnx: 'every-type', spec: every }], {}, { grpcPort: 0 });
+  for (const fixture of ['identity-text', 'identity-half', 'every-type']) await stage.addFixture(fixture);
+  const gateway = await stage.start({ grpcPort: 0 });
   client = new GrpcClient(gateway.grpcAddress);
 });
 
@@ -52,7 +47,7 @@ const elements: Readonly<Record<string, { datatype: string; contents: Message | 
 };
 const names = Object.keys(elements);
 const rawRequest: Message = {
-  model_name: 'every',
+  model_name: 'every-type',
   inputs: names.map((name) => ({ name, datatype: elements[name]!.datatype, shape: [2] })),
   raw_input_contents: names.map((name) => elements[name]!.raw),
 };
@@ -77,9 +72,7 @@ describe('tensors of every datatype', () => {
 
   it('go as the typed contents that they came as', async () => {
     const single = (name: string) => elements[name]!;
-    await stage.addVersion({ model: 'mixed', version: '1', onnx: 'mixed', spec: passedThrough });
-    const route = stage.registry.setRoute({ model: 'mixed', variants: [{ version: '1', weight: 1 }] });
-    await stage.registry.acknowledged(route);
+    await stage.registry.acknowledged(await stage.addFixture('mixed'));
     const answer = await client.call<InferMessage>('ModelInfer', {
       model_name: 'mixed',
       inputs: [
@@ -98,13 +91,13 @@ describe('tensors of every datatype', () => {
   it('of half floats are answered raw even to a typed request, and refused as contents', async () => {
     const half = { name: 'x', datatype: 'FP16', shape: [1, 2] };
     const answer = await client.call<InferMessage>('ModelInfer', {
-      model_name: 'half',
+      model_name: 'identity-half',
       inputs: [half],
       raw_input_contents: [Buffer.from([0, 0x3c, 0, 0xc0])],
     });
     expect(answer.raw_output_contents).toEqual([Buffer.from([0, 0x3c, 0, 0xc0])]);
     expect(
-      await refusal(client.call('ModelInfer', { model_name: 'half', inputs: [{ ...half, contents: { fp32_contents: [1, 2] } }] })),
+      await refusal(client.call('ModelInfer', { model_name: 'identity-half', inputs: [{ ...half, contents: { fp32_contents: [1, 2] } }] })),
     ).toMatchObject({
       status: 'INVALID_ARGUMENT',
       details: 'input "x": FP16 has no contents: send its elements in raw_input_contents',
@@ -120,7 +113,7 @@ describe('tensors of every datatype', () => {
     };
     const raw = Buffer.concat(['one', '', 'drei €'].map(element));
     const x = { name: 'x', datatype: 'BYTES', shape: [3, 1] };
-    expect(await client.call('ModelInfer', { model_name: 'text', inputs: [x], raw_input_contents: [raw] })).toMatchObject({
+    expect(await client.call('ModelInfer', { model_name: 'identity-text', inputs: [x], raw_input_contents: [raw] })).toMatchObject({
       raw_output_contents: [raw],
     });
     for (const wrong of [
@@ -129,7 +122,7 @@ describe('tensors of every datatype', () => {
       { inputs: [{ ...x, contents: { bytes_contents: [Buffer.alloc(1)] } }] },
       { inputs: [{ ...x, contents: { bytes_contents: [1, 2, 3, 4].map(() => Buffer.alloc(1)) } }] },
     ])
-      expect((await refusal(client.call('ModelInfer', { model_name: 'text', ...wrong }))).status).toBe('INVALID_ARGUMENT');
+      expect((await refusal(client.call('ModelInfer', { model_name: 'identity-text', ...wrong }))).status).toBe('INVALID_ARGUMENT');
   });
 
   it.each([
@@ -211,7 +204,7 @@ describe('the reader of requests', () => {
       }),
       { numRuns: 5_000, seed: 1 },
     );
-    expect(await client.call<InferMessage>('ModelInfer', rawRequest)).toMatchObject({ model_name: 'every' });
+    expect(await client.call<InferMessage>('ModelInfer', rawRequest)).toMatchObject({ model_name: 'every-type' });
   });
 });
 

@@ -1,25 +1,18 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Gateway } from '../../gateway/gateway.js';
+import { bounded, serveDemand } from './support/demand.js';
 import type { InferMessage, Message } from './support/grpc-client.js';
 import { GrpcClient, rawPairs, refusal, typedPairs } from './support/grpc-client.js';
 import { get, pairs, post } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { openStage } from './support/stage.js';
 
 const stage = await openStage();
 let gateway: Gateway;
 let client: GrpcClient;
 
 beforeAll(async () => {
-  await stage.addVersion({ model: 'mixed', version: '1.0.0', onnx: 'mixed', spec: passedThrough });
-  stage.registry.setRoute({ model: 'mixed', variants: [{ version: '1.0.0', weight: 1 }] });
-  gateway = await stage.serve(
-    [
-      { model: 'demand', version: '1.0.0', onnx: 'linear', spec: { output: { name: 'value', min: 0 } }, example: pairs([[1, 1]]) },
-      { model: 'demand', version: '1.0.1', onnx: 'linear-plus-1000' },
-    ],
-    { standby: ['1.0.1'] },
-    { grpcPort: 0 },
-  );
+  await stage.addFixture('mixed');
+  gateway = await serveDemand(stage, { grpcPort: 0 }, bounded);
   client = new GrpcClient(gateway.grpcAddress);
 });
 

@@ -14,8 +14,7 @@ const csv = { 'content-type': 'text/csv' };
 
 beforeAll(async () => {
   for (const model of ['demand', 'other']) {
-    await stage.addVersion({ model, version: '1.0.0', onnx: 'linear' });
-    stage.registry.setRoute({ model, variants: [{ version: '1.0.0', weight: 1 }] });
+    await stage.addLive({ model, version: '1.0.0', onnx: 'linear' });
   }
 });
 

@@ -17,11 +17,9 @@ let gateway: Gateway;
 
 beforeAll(async () => {
   for (const onnx of ['slow', 'failing']) {
-    await stage.addVersion({ model: onnx, version: '1.0.0', onnx });
-    stage.registry.setRoute({ model: onnx, variants: [{ version: '1.0.0', weight: 1 }] });
+    await stage.addLive({ model: onnx, version: '1.0.0', onnx });
   }
-  await stage.addVersion({ model: 'demand', version: '1.0.0', onnx: 'linear' });
-  stage.registry.setRoute({ model: 'demand', variants: [{ version: '1.0.0', weight: 1 }] });
+  await stage.addLive({ model: 'demand', version: '1.0.0', onnx: 'linear' });
   gateway = await stage.start({}, { named });
 });
 

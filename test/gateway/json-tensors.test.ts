@@ -3,17 +3,13 @@ import fc from 'fast-check';
 import { repeatedName, replaceNumbers } from '../../gateway/http/json-text.js';
 import type { Gateway } from '../../gateway/gateway.js';
 import { ask, pairs, post } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { openStage } from './support/stage.js';
 
 const stage = await openStage();
 let gateway: Gateway;
 
 beforeAll(async () => {
-  const everyType = { ...passedThrough, onnx: { input: 'float32', output: 'float32_out' } };
-  await stage.addVersion({ model: 'every-type', version: '1.0.0', onnx: 'every-type', spec: everyType });
-  stage.registry.setRoute({ model: 'every-type', variants: [{ version: '1.0.0', weight: 1 }] });
-  await stage.addVersion({ model: 'mixed', version: '1.0.0', onnx: 'mixed', spec: passedThrough });
-  stage.registry.setRoute({ model: 'mixed', variants: [{ version: '1.0.0', weight: 1 }] });
+  for (const fixture of ['every-type', 'mixed']) await stage.addFixture(fixture);
   gateway = await stage.serve([{ model: 'demand', version: '1.0.0', onnx: 'linear' }]);
 });
 

@@ -144,8 +144,7 @@ it('tells the newest quality of what is live, as the registry knows it, and keep
       return [figure];
     },
   };
-  await stage.addVersion({ model: 'demand', version: '1.0.0', onnx: 'linear' });
-  stage.registry.setRoute({ model: 'demand', variants: [{ version: '1.0.0', weight: 1 }] });
+  await stage.addLive({ model: 'demand', version: '1.0.0', onnx: 'linear' });
   const gateway = await stage.start({ qualityEveryMs: 5 }, { quality });
   await until(() => asked > 2);
   const text = await scrape(gateway.url);

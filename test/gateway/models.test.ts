@@ -27,8 +27,7 @@ async function heavyModels(count: number): Promise<{ stage: Stage; file(n: numbe
   const file = (n: number): string => join(stage.folder, `heavy-${n}.onnx`);
   for (let n = 0; n < count; n++) {
     await writeFile(file(n), linearModel(1000 * n, 8 * mebibyte));
-    await stage.addVersion({ model: `model-${n}`, version: '1.0.0', onnx: file(n) });
-    stage.registry.setRoute({ model: `model-${n}`, variants: [{ version: '1.0.0', weight: 1 }] });
+    await stage.addLive({ model: `model-${n}`, version: '1.0.0', onnx: file(n) });
   }
   return { stage, file };
 }

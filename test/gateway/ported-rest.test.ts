@@ -9,18 +9,14 @@ import type { Gateway } from '../../gateway/gateway.js';
 import { binaryBody, bytesOf, postBytes, textsOf } from './support/binary.js';
 import { get, post } from './support/requests.js';
 import type { InferAnswer } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { openStage } from './support/stage.js';
 
 const stage = await openStage();
 let gateway: Gateway;
 
-const identity = { ...passedThrough, onnx: { input: 'x', output: 'y' }, output: { name: 'y' } };
-
 beforeAll(async () => {
-  for (const model of ['identity-float', 'identity-half', 'identity-text', 'identity-texts', 'identity-cube', 'mixed']) {
-    await stage.addVersion({ model, version: 'v1.2.3', onnx: model, spec: model === 'mixed' ? passedThrough : identity });
-    stage.registry.setRoute({ model, variants: [{ version: 'v1.2.3', weight: 1 }] });
-  }
+  for (const fixture of ['identity-float', 'identity-half', 'identity-text', 'identity-texts', 'identity-cube', 'mixed'])
+    await stage.addFixture(fixture, 'v1.2.3');
   gateway = await stage.start({ maxBodyBytes: 1024 * 1024 });
 });
 

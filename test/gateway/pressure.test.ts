@@ -6,8 +6,7 @@ import { openStage } from './support/stage.js';
 
 // One run at a time of a model that takes some 20 ms, and room for sixteen to wait: its capacity is soon reached.
 const stage = await openStage();
-await stage.addVersion({ model: 'slow', version: '1.0.0', onnx: 'slow' });
-stage.registry.setRoute({ model: 'slow', variants: [{ version: '1.0.0', weight: 1 }] });
+await stage.addLive({ model: 'slow', version: '1.0.0', onnx: 'slow' });
 const limits = { maxBatchRows: 1, maxWaiting: 16 };
 const gateway = await stage.serve([{ model: 'demand', version: '1.0.0', onnx: 'linear' }], {}, limits);
 

@@ -1,21 +1,15 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Gateway } from '../../gateway/gateway.js';
+import { bounded, serveDemand } from './support/demand.js';
 import { ask, get, pairs, post } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { openStage } from './support/stage.js';
 
 const stage = await openStage();
 let gateway: Gateway;
 
 beforeAll(async () => {
-  await stage.addVersion({ model: 'mixed', version: '1.0.0', onnx: 'mixed', spec: passedThrough });
-  stage.registry.setRoute({ model: 'mixed', variants: [{ version: '1.0.0', weight: 1 }] });
-  gateway = await stage.serve(
-    [
-      { model: 'demand', version: '1.0.0', onnx: 'linear', spec: { output: { name: 'value', min: 0 } }, example: pairs([[1, 1]]) },
-      { model: 'demand', version: '1.0.1', onnx: 'linear-plus-1000' },
-    ],
-    { standby: ['1.0.1'] },
-  );
+  await stage.addFixture('mixed');
+  gateway = await serveDemand(stage, {}, bounded);
 });
 
 describe('inference by the Open Inference Protocol', () => {

@@ -10,8 +10,7 @@ const ownTensors = (input: string, output: string) => ({ ...passedThrough, onnx:
 const iris = fileURLToPath(new URL('../conformance/models/iris.onnx', import.meta.url));
 
 beforeAll(async () => {
-  await stage.addVersion({ model: 'open', version: '1.0.0', onnx: 'identity-float', spec: ownTensors('x', 'y') });
-  stage.registry.setRoute({ model: 'open', variants: [{ version: '1.0.0', weight: 1 }] });
+  await stage.addLive({ model: 'open', version: '1.0.0', onnx: 'identity-float', spec: ownTensors('x', 'y') });
   gateway = await stage.serve([{ model: 'iris', version: '1.0.0', onnx: iris, spec: ownTensors('measures', 'logits') }]);
 });
 

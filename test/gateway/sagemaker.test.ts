@@ -10,7 +10,7 @@ import type { InvokeEndpointCommandInput, ResponseStream } from '@aws-sdk/client
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gateway } from '../../gateway/gateway.js';
 import { post, until } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { openStage } from './support/stage.js';
 
 const stage = await openStage();
 let gateway: Gateway;
@@ -18,11 +18,9 @@ let client: SageMakerRuntimeClient;
 
 beforeAll(async () => {
   for (const onnx of ['not-a-number', 'failing']) {
-    await stage.addVersion({ model: onnx, version: '1.0.0', onnx });
-    stage.registry.setRoute({ model: onnx, variants: [{ version: '1.0.0', weight: 1 }] });
+    await stage.addLive({ model: onnx, version: '1.0.0', onnx });
   }
-  await stage.addVersion({ model: 'mixed', version: '1.0.0', onnx: 'mixed', spec: passedThrough });
-  stage.registry.setRoute({ model: 'mixed', variants: [{ version: '1.0.0', weight: 1 }] });
+  await stage.addFixture('mixed');
   stage.registry.setRoute({ model: 'dark', variants: [] });
   gateway = await stage.serve(
     [

@@ -3,25 +3,18 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Gateway } from '../../gateway/gateway.js';
 import { inOrder } from '../../gateway/streams/in-order.js';
+import { serveDemand } from './support/demand.js';
 import { pairs, post, until } from './support/requests.js';
 import type { InferAnswer } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { openStage } from './support/stage.js';
 
 const stage = await openStage();
 let gateway: Gateway;
 
 beforeAll(async () => {
-  await stage.addVersion({ model: 'mixed', version: '1.0.0', onnx: 'mixed', spec: passedThrough });
-  stage.registry.setRoute({ model: 'mixed', variants: [{ version: '1.0.0', weight: 1 }] });
-  await stage.addVersion({ model: 'slow', version: '1.0.0', onnx: 'slow' });
-  stage.registry.setRoute({ model: 'slow', variants: [{ version: '1.0.0', weight: 1 }] });
-  gateway = await stage.serve(
-    [
-      { model: 'demand', version: '1.0.0', onnx: 'linear' },
-      { model: 'demand', version: '1.0.1', onnx: 'linear-plus-1000' },
-    ],
-    { standby: ['1.0.1'] },
-  );
+  await stage.addFixture('mixed');
+  await stage.addLive({ model: 'slow', version: '1.0.0', onnx: 'slow' });
+  gateway = await serveDemand(stage);
 });
 
 type Event = InferAnswer & { readonly value?: number | number[] };

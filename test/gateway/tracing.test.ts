@@ -139,8 +139,7 @@ describe('traces', () => {
   });
 
   it('show the wait for a version that was not in memory, and an answer that took no run', async () => {
-    await stage.addVersion({ model: 'kept', version: '1.0.0', onnx: 'linear', spec: { cache: { ttlMs: 60_000, maxEntries: 10 } } });
-    stage.registry.setRoute({ model: 'kept', variants: [{ version: '1.0.0', weight: 1 }] });
+    await stage.addLive({ model: 'kept', version: '1.0.0', onnx: 'linear', spec: { cache: { ttlMs: 60_000, maxEntries: 10 } } });
     const gateway = await stage.start({ idleUnloadMs: 30 }, { ...storesOf(stage), tracing: { tracer: traces.tracer, ratio: 0 } });
     await until(async () =>
       (await get<string>(`${gateway.url}/metrics`)).body.includes('model_loaded{model_name="kept",version="1.0.0"} 0'),

@@ -3,14 +3,13 @@ import type { Gateway } from '../../gateway/gateway.js';
 import { binaryBody, postBytes } from './support/binary.js';
 import { post } from './support/requests.js';
 import type { InferAnswer } from './support/requests.js';
-import { openStage, passedThrough } from './support/stage.js';
+import { identity, openStage } from './support/stage.js';
 
 const stage = await openStage();
 let gateway: Gateway;
 
 beforeAll(async () => {
-  const spec = { ...passedThrough, onnx: { input: 'x', output: 'y' }, output: { name: 'y' } };
-  gateway = await stage.serve([{ model: 'texts', version: '1.0.0', onnx: 'identity-texts', spec }]);
+  gateway = await stage.serve([{ model: 'texts', version: '1.0.0', onnx: 'identity-texts', spec: identity }]);
 });
 
 const url = (): string => `${gateway.url}/v2/models/texts/infer`;

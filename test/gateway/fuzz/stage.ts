@@ -1,6 +1,6 @@
 import type { Gateway } from '../../../gateway/gateway.js';
 import type { Stage } from '../support/stage.js';
-import { openStage, passedThrough, twoNumbers } from '../support/stage.js';
+import { identity, openStage, twoNumbers } from '../support/stage.js';
 
 /** A gateway for every seed: a model with features, one of every kind of tensor, one that takes raw bodies. */
 export async function fuzzedGateway(): Promise<{ stage: Stage; gateway: Gateway }> {
@@ -11,15 +11,9 @@ export async function fuzzedGateway(): Promise<{ stage: Stage; gateway: Gateway 
     { name: 'a', datatype: 'FP64', min: -1000, max: 1000 },
     { name: 'b', datatype: 'FP64', min: -1e6, max: 1e6 },
   ] as const;
-  await stage.addVersion({ model: 'demand', version: '1.0.0', onnx: 'linear', spec: { ...twoNumbers, request } });
-  await stage.addVersion({ model: 'mixed', version: '1.0.0', onnx: 'mixed', spec: passedThrough });
-  await stage.addVersion({
-    model: 'plain',
-    version: '1.0.0',
-    onnx: 'identity-float',
-    spec: { ...passedThrough, onnx: { input: 'x', output: 'y' }, output: { name: 'y' } },
-  });
-  for (const model of ['demand', 'mixed', 'plain']) stage.registry.setRoute({ model, variants: [{ version: '1.0.0', weight: 1 }] });
+  await stage.addLive({ model: 'demand', version: '1.0.0', onnx: 'linear', spec: { ...twoNumbers, request } });
+  await stage.addFixture('mixed');
+  await stage.addLive({ model: 'plain', version: '1.0.0', onnx: 'identity-float', spec: identity });
   const gateway = await stage.start({ grpcPort: 0, headersTimeoutMs: 2_000, requestTimeoutMs: 2_000, drainLimitMs: 2_000 });
   return { stage, gateway };
 }

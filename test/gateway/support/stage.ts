@@ -45,6 +45,13 @@ export const passedThrough: Omit<ServingSpec, 'model'> = {
   output: { name: 'total' },
 };
 
+/** Spec of the `identity-…` fixtures, and of others whose tensors are x and y. */
+export const identity: Omit<ServingSpec, 'model'> = { ...passedThrough, onnx: { input: 'x', output: 'y' }, output: { name: 'y' } };
+
+/** Spec of the `every-type` fixture. */
+const everyType: Omit<ServingSpec, 'model'> = { ...passedThrough, onnx: { input: 'float32', output: 'float32_out' } };
+const ownTensors = (onnx: string) => (onnx === 'mixed' ? passedThrough : onnx === 'every-type' ? everyType : identity);
+
 export type PackageSpec = {
   readonly model: string;
   readonly version: string;
@@ -82,6 +89,17 @@ export class Stage {
     const pack = await this.pack(spec);
     this.registry.register({ model: spec.model, version: spec.version, package: pack });
     return pack;
+  }
+
+  /** The same, and every request of its model goes to it. */
+  async addLive(spec: PackageSpec): Promise<Route> {
+    await this.addVersion(spec);
+    return this.registry.setRoute({ model: spec.model, variants: [{ version: spec.version, weight: 1 }] });
+  }
+
+  /** A live version of a fixture under its own name, which takes and answers the ONNX file's own tensors. */
+  addFixture(onnx: string, version = '1.0.0'): Promise<Route> {
+    return this.addLive({ model: onnx, version, onnx, spec: ownTensors(onnx) });
   }
 
   /** Stores and signs a package. */
