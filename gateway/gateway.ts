@@ -18,6 +18,7 @@ import { ResponseCaches } from './cache/response-caches.js';
 import { openCapturing } from './watching/capturing.js';
 import { EntityFeatures } from './entities/entity-features.js';
 import { AccessControl } from './access/access-control.js';
+import type { SharedLimits } from './access/shared-limits.js';
 import { BodyRoom } from './http/body-room.js';
 import { endpointAnswers } from './endpoint-answers.js';
 import { requestHandler } from './request-handler.js';
@@ -34,6 +35,7 @@ import { reasonOf } from './log.js';
 import { LatencyRecorder, slotBudget } from './watching/latency-recorder.js';
 import { AccessLog } from './watching/access-log.js';
 import { GatewayMetrics } from './watching/metrics.js';
+import { counter, gauge } from './watching/sampled-figure.js';
 import { QualityFigures } from './watching/quality-figures.js';
 import { RequestTracing, type TracingOptions } from './watching/request-tracing.js';
 import { RequestWatch } from './watching/request-watch.js';
@@ -73,6 +75,8 @@ export type GatewayDeps = {
   readonly named?: NamedObjects;
   /** The keys that callers show; left out for none beside the token. */
   readonly keys?: GatewayKeySource;
+  /** Where the requests of a key are counted over all processes of the gateway; left out, they are counted here. */
+  readonly keyLimits?: SharedLimits;
   /** The other processes on the same port; left out for none. */
   readonly siblings?: Siblings;
   readonly config: GatewaySettings;
@@ -149,7 +153,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     host: (servable) => repository.host(servable),
   });
   const link = new RegistryLink({ routes: deps.routes, follower, config, log });
-  const access = new AccessControl(config);
+  const access = new AccessControl(config, deps.keyLimits ?? null);
   const callers = { access, hosts: config.hosts, modelOfJob: (job: string) => queue.find(job)?.model ?? null };
   const bodies = { maxBytes: config.maxBodyBytes, room: new BodyRoom(config.maxBodiesBytes) };
   let unfollowKeys: (() => void) | undefined;
@@ -203,20 +207,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
   });
   const server = httpServer(config, handler.handle);
   metrics.sample(
-    { name: 'gateway_connections', kind: 'gauge', help: 'Open HTTP connections', read: () => server.connections },
-    {
-      name: 'gateway_unreadable_total',
-      kind: 'counter',
-      help: 'Requests that were no HTTP that can be read',
-      read: () => server.unreadable,
-    },
-    { name: 'gateway_body_bytes', kind: 'gauge', help: 'Memory held by request bodies over 64 KiB', read: () => bodies.room.bytes },
-    {
-      name: 'gateway_access_denied_total',
-      kind: 'counter',
-      help: 'Calls refused for want of a key, a role or a rate',
-      read: () => access.denied,
-    },
+    gauge('gateway_connections', 'Open HTTP connections', () => server.connections),
+    counter('gateway_unreadable_total', 'Requests that were no HTTP that can be read', () => server.unreadable),
+    gauge('gateway_body_bytes', 'Memory held by request bodies over 64 KiB', () => bodies.room.bytes),
+    counter('gateway_access_denied_total', 'Calls refused for want of a key, a role or a rate', () => access.denied),
   );
   const grpc =
     config.grpcPort === null

@@ -1,6 +1,7 @@
 import type { GatewayConfig } from '../gateway-config.js';
 import type { HostedVersion } from '../models/hosted-version.js';
-import type { SampledFigure } from '../watching/metrics.js';
+import type { SampledFigure } from '../watching/sampled-figure.js';
+import { gauge } from '../watching/sampled-figure.js';
 import { ResponseCache } from './response-cache.js';
 
 /** The response caches of the versions whose definition asks for one. A version's cache goes with the version. */
@@ -35,8 +36,16 @@ export class ResponseCaches {
       return total;
     };
     return [
-      { name: 'gateway_cache_entries', kind: 'gauge', help: 'Answers kept in response caches', read: sum(({ size }) => size) },
-      { name: 'gateway_cache_bytes', kind: 'gauge', help: 'Memory of the answers kept', read: sum(({ bytes }) => bytes) },
+      gauge(
+        'gateway_cache_entries',
+        'Answers kept in response caches',
+        sum(({ size }) => size),
+      ),
+      gauge(
+        'gateway_cache_bytes',
+        'Memory of the answers kept',
+        sum(({ bytes }) => bytes),
+      ),
     ];
   }
 }

@@ -6,7 +6,8 @@ import { quote } from '../oip/oip-request.js';
 import type { InferRequest, RequestInput } from '../oip/oip-request.js';
 import { readField } from '../oip/request-field.js';
 import type { HostedVersion } from '../models/hosted-version.js';
-import type { SampledFigure } from '../watching/metrics.js';
+import type { SampledFigure } from '../watching/sampled-figure.js';
+import { counter, gauge } from '../watching/sampled-figure.js';
 import { FeatureCache } from './feature-cache.js';
 
 export type EntityDeps = {
@@ -33,20 +34,10 @@ export class EntityFeatures {
   get figures(): readonly SampledFigure[] {
     const cache = this.#cache;
     return [
-      { name: 'gateway_feature_cache_hits_total', kind: 'counter', help: 'Entities whose features were kept', read: () => cache.hits },
-      {
-        name: 'gateway_feature_cache_misses_total',
-        kind: 'counter',
-        help: 'Entities whose features were asked for',
-        read: () => cache.misses,
-      },
-      { name: 'gateway_feature_cache_entries', kind: 'gauge', help: 'Entities whose features are kept', read: () => cache.size },
-      {
-        name: 'gateway_feature_failures_total',
-        kind: 'counter',
-        help: 'Look-ups that the store did not answer',
-        read: () => this.#failures,
-      },
+      counter('gateway_feature_cache_hits_total', 'Entities whose features were kept', () => cache.hits),
+      counter('gateway_feature_cache_misses_total', 'Entities whose features were asked for', () => cache.misses),
+      gauge('gateway_feature_cache_entries', 'Entities whose features are kept', () => cache.size),
+      counter('gateway_feature_failures_total', 'Look-ups that the store did not answer', () => this.#failures),
     ];
   }
 

@@ -1,5 +1,6 @@
 import type { GatewayConfig } from '../gateway-config.js';
 import type { GatewayMetrics } from '../watching/metrics.js';
+import { gauge } from '../watching/sampled-figure.js';
 import type { HostedVersion } from './hosted-version.js';
 import type { ModelMemory } from './model-memory.js';
 
@@ -16,26 +17,13 @@ export type FiguresOf = {
 export function memoryFigures(metrics: GatewayMetrics, { memory, config, versions }: FiguresOf): MemoryFigures {
   const unloads = { evicted: 0, idle: 0 };
   metrics.sample(
-    { name: 'gateway_models_known', kind: 'gauge', help: 'Versions that are verified and tried', read: () => versions().length },
-    { name: 'gateway_models_resident', kind: 'gauge', help: 'Versions in memory', read: () => memory.residents },
-    {
-      name: 'gateway_model_memory_bytes',
-      kind: 'gauge',
-      help: 'Memory of the versions in memory, as measured in their trials',
-      read: () => memory.usedBytes,
-    },
-    {
-      name: 'gateway_model_memory_budget_bytes',
-      kind: 'gauge',
-      help: 'Memory that versions may take together',
-      read: () => memory.budgetBytes,
-    },
-    {
-      name: 'gateway_queue_utilization',
-      kind: 'gauge',
-      help: 'The fullest queue of a version: 1 is where requests are answered 503',
-      read: () => versions().reduce((most, { batcher }) => Math.max(most, batcher.pending / config.maxWaiting), 0),
-    },
+    gauge('gateway_models_known', 'Versions that are verified and tried', () => versions().length),
+    gauge('gateway_models_resident', 'Versions in memory', () => memory.residents),
+    gauge('gateway_model_memory_bytes', 'Memory of the versions in memory, as measured in their trials', () => memory.usedBytes),
+    gauge('gateway_model_memory_budget_bytes', 'Memory that versions may take together', () => memory.budgetBytes),
+    gauge('gateway_queue_utilization', 'The fullest queue of a version: 1 is where requests are answered 503', () =>
+      versions().reduce((most, { batcher }) => Math.max(most, batcher.pending / config.maxWaiting), 0),
+    ),
   );
   metrics.also((text) => {
     const family = text.family(

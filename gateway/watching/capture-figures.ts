@@ -1,22 +1,17 @@
 import type { CaptureBuffer } from './capture-buffer.js';
-import type { SampledFigure } from './metrics.js';
+import type { SampledFigure } from './sampled-figure.js';
+import { counter, gauge } from './sampled-figure.js';
 
 /** How the captures fare on their way to the store. */
 export function captureFigures(captures: CaptureBuffer): readonly SampledFigure[] {
   return [
-    { name: 'gateway_captures_waiting', kind: 'gauge', help: 'Captures not stored yet', read: () => captures.waiting },
-    {
-      name: 'gateway_captures_dropped_total',
-      kind: 'counter',
-      help: 'Captures given up because the store was too slow or away',
-      read: () => captures.dropped,
-    },
-    {
-      name: 'gateway_captures_sampled_out_total',
-      kind: 'counter',
-      help: 'Requests not captured because they come faster than the store or this thread can take them',
-      read: () => captures.sampledOut,
-    },
-    { name: 'gateway_captures_written_total', kind: 'counter', help: 'Captures stored', read: () => captures.written },
+    gauge('gateway_captures_waiting', 'Captures not stored yet', () => captures.waiting),
+    counter('gateway_captures_dropped_total', 'Captures given up because the store was too slow or away', () => captures.dropped),
+    counter(
+      'gateway_captures_sampled_out_total',
+      'Requests not captured because they come faster than the store or this thread can take them',
+      () => captures.sampledOut,
+    ),
+    counter('gateway_captures_written_total', 'Captures stored', () => captures.written),
   ];
 }

@@ -3,7 +3,9 @@ import type { LatencyRow, LatencyStore } from '../../activities/latency-ports.js
 import { PerennialError } from '../../domain/errors.js';
 import type { Log } from '../log.js';
 import { reasonOf } from '../log.js';
-import type { GatewayMetrics, SampledFigure } from './metrics.js';
+import type { GatewayMetrics } from './metrics.js';
+import type { SampledFigure } from './sampled-figure.js';
+import { counter, gauge } from './sampled-figure.js';
 import { isRefusal } from './store-refusal.js';
 import type { SlotBudget } from './version-latencies.js';
 
@@ -70,20 +72,18 @@ export class LatencyRecorder {
 
   get figures(): readonly SampledFigure[] {
     return [
-      { name: 'gateway_latency_sketches_waiting', kind: 'gauge', help: 'Latency sketches not stored yet', read: () => this.#waiting.size },
-      { name: 'gateway_latency_sketches_written_total', kind: 'counter', help: 'Latency sketches stored', read: () => this.written },
-      {
-        name: 'gateway_latency_sketches_dropped_total',
-        kind: 'counter',
-        help: 'Latency sketches given up because the store was away for too long',
-        read: () => this.dropped,
-      },
-      {
-        name: 'gateway_latency_rows_dropped_total',
-        kind: 'counter',
-        help: 'Rows counted in no latency sketch because callers asked about too many different times',
-        read: () => this.#deps.metrics.slots.dropped,
-      },
+      gauge('gateway_latency_sketches_waiting', 'Latency sketches not stored yet', () => this.#waiting.size),
+      counter('gateway_latency_sketches_written_total', 'Latency sketches stored', () => this.written),
+      counter(
+        'gateway_latency_sketches_dropped_total',
+        'Latency sketches given up because the store was away for too long',
+        () => this.dropped,
+      ),
+      counter(
+        'gateway_latency_rows_dropped_total',
+        'Rows counted in no latency sketch because callers asked about too many different times',
+        () => this.#deps.metrics.slots.dropped,
+      ),
     ];
   }
 

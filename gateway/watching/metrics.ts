@@ -1,18 +1,11 @@
 import { Exposition } from './exposition.js';
 import { processMetrics } from './process-metrics.js';
 import { RequestCounts } from './request-counts.js';
+import type { SampledFigure } from './sampled-figure.js';
 import { writeTriton } from './triton-text.js';
 import type { SlotBudget } from './version-latencies.js';
 import { VersionMetrics } from './version-metrics.js';
 import { writeVersions } from './version-text.js';
-
-/** A figure of the whole gateway, read when somebody asks. */
-export type SampledFigure = {
-  readonly name: string;
-  readonly kind: 'counter' | 'gauge';
-  readonly help: string;
-  readonly read: () => number;
-};
 
 /** Versions that are not loaded any more, but whose counts are still told. */
 const maxForgotten = 200;

@@ -1,11 +1,10 @@
 import type { CaptureSpool } from './capture-spool.js';
-import type { SampledFigure } from './metrics.js';
 import type { RequestCaptures } from './request-captures.js';
+import type { SampledFigure } from './sampled-figure.js';
+import { counter, gauge } from './sampled-figure.js';
 
 /** How the files of observed requests fare. */
 export function spoolFigures(spool: CaptureSpool, requests: RequestCaptures): readonly SampledFigure[] {
-  const counter = (name: string, help: string, read: () => number): SampledFigure => ({ name, kind: 'counter', help, read });
-  const gauge = (name: string, help: string, read: () => number): SampledFigure => ({ name, kind: 'gauge', help, read });
   return [
     gauge('gateway_capture_files_stopped', '1 while no request is captured in files because a disk is nearly full', () =>
       spool.stopped ? 1 : 0,
