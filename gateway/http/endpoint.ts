@@ -1,3 +1,4 @@
+import { namePattern } from './name-pattern.js';
 import { findPath, pathTree } from './path-tree.js';
 import { invalid, MethodError, RequestError } from './request-error.js';
 import { routes } from './routes.js';
@@ -20,13 +21,22 @@ export type Endpoint =
   | { readonly kind: 'v1Predict'; readonly model: string; readonly version: string | null }
   | { readonly kind: 'labels' | 'route'; readonly model: string }
   | { readonly kind: 'inferStream' | 'generateStream' | 'generate'; readonly model: string; readonly version: string | null }
-  | { readonly kind: 'ping' | 'containerInvocations' | 'containerModels' | 'containerLoad' }
-  | { readonly kind: 'containerModel' | 'containerUnload' | 'containerInvoke'; readonly model: string }
   | { readonly kind: 'submitJob'; readonly model: string; readonly version: string | null }
   | { readonly kind: 'job' | 'jobResult' | 'deleteJob'; readonly job: string }
-  | { readonly kind: 'invocations' | 'invocationsStream' | 'invocationsAsync'; readonly model: string };
+  | InvocationEndpoint
+  | ContainerEndpoint;
 
-const allowedName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+/** What clients of SageMaker's runtime ask. */
+export type InvocationEndpoint =
+  | { readonly kind: 'invocations'; readonly model: string }
+  | { readonly kind: 'invocationsStream'; readonly model: string }
+  | { readonly kind: 'invocationsAsync'; readonly model: string };
+
+/** What SageMaker asks of a container. */
+export type ContainerEndpoint =
+  | { readonly kind: 'ping' | 'containerInvocations' | 'containerModels' | 'containerLoad' }
+  | { readonly kind: 'containerModel' | 'containerUnload' | 'containerInvoke'; readonly model: string };
+
 const tree = pathTree(routes);
 
 /** Endpoints by method and path as they were found before, so that the path of a busy model is taken apart once. */
@@ -79,7 +89,7 @@ function name(what: string, part: string): string {
       throw invalid(`the ${what} name in the path is not valid percent-encoding`);
     }
   }
-  if (!allowedName.test(decoded))
+  if (!namePattern.test(decoded))
     throw invalid(
       `${JSON.stringify(decoded.slice(0, 128))} is no ${what} name: 1 to 128 letters, digits and any of . _ - are, the first a letter or digit`,
     );

@@ -1,3 +1,4 @@
+import { namePattern } from '../http/name-pattern.js';
 import type { Route } from '../http/routes.js';
 import { routes } from '../http/routes.js';
 import type { Bodies, Operation } from './operation.js';
@@ -84,7 +85,7 @@ function operationOf(route: Route, operation: Operation) {
         in: 'path',
         required: true,
         description: names[name],
-        schema: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$' },
+        schema: { type: 'string', pattern: namePattern.source },
       })),
       ...Object.entries(headers).map(([name, description]) => ({
         name,

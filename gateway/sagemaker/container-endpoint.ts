@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ContainerModels } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';
-import type { Endpoint } from '../http/endpoint.js';
+import type { ContainerEndpoint } from '../http/endpoint.js';
 import { parseJsonBody } from '../http/json-body.js';
+import { namePattern } from '../http/name-pattern.js';
 import type { Reply } from '../http/reply.js';
 import { json } from '../http/reply.js';
 import { invalid, RequestError } from '../http/request-error.js';
@@ -26,17 +27,10 @@ export type ContainerDeps = Omit<InvocationDeps, 'predictor'> & {
   readonly ready: () => boolean;
 };
 
-export type ContainerEndpoint = Extract<
-  Endpoint,
-  {
-    kind: 'ping' | 'containerInvocations' | 'containerModels' | 'containerLoad' | 'containerModel' | 'containerUnload' | 'containerInvoke';
-  }
->;
 export type ContainerCall = Omit<InvocationCall, 'model' | 'body'> & { readonly url: string; readonly body: () => Promise<Buffer> };
 
 /** Models of one page of `GET /models`. */
 const pageSize = 100;
-const allowedName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 /** What SageMaker asks of a container: health, predictions, and (multi-model) loading and unloading. */
 export async function answerContainer(deps: ContainerDeps, endpoint: ContainerEndpoint, call: ContainerCall): Promise<Reply> {
@@ -82,7 +76,7 @@ async function predict(deps: ContainerDeps, model: string, call: ContainerCall):
 async function load({ tables, memoryBudgetBytes }: ContainerDeps, mode: ContainerMode, body: unknown): Promise<Reply> {
   if (!isObject(body)) throw invalid(`the request is ${kindOf(body)}: an object with "model_name" and "url" is expected`);
   const { model_name: name, url } = body;
-  if (typeof name !== 'string' || !allowedName.test(name))
+  if (typeof name !== 'string' || !namePattern.test(name))
     throw invalid('model_name is no name: 1 to 128 letters, digits and any of . _ - are');
   if (typeof url !== 'string' || url === '') throw invalid('url is missing: the folder of a package is expected');
   if (mode.only !== null) throw invalid(`this container holds one model, ${mode.only}: set SAGEMAKER_MULTI_MODEL=true for many`);

@@ -2,13 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import type { NamedObjects } from '../../activities/ports.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { CallerGone } from '../http/caller-gone.js';
-import type { Endpoint } from '../http/endpoint.js';
+import type { ContainerEndpoint, InvocationEndpoint } from '../http/endpoint.js';
 import type { Reply } from '../http/reply.js';
 import type { JobQueue } from '../jobs/job-queue.js';
 import type { Predictor } from '../prediction/predictor.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import { invokeAsync } from './async-invocation.js';
-import type { ContainerEndpoint, ContainerMode } from './container-endpoint.js';
+import type { ContainerMode } from './container-endpoint.js';
 import { answerContainer } from './container-endpoint.js';
 import { invokeWithResponseStream } from './response-stream.js';
 import { invoke } from './sagemaker-endpoint.js';
@@ -23,7 +23,6 @@ export type SageMakerDeps = {
   readonly ready: () => boolean;
 };
 
-export type SageMakerEndpoint = ContainerEndpoint | Extract<Endpoint, { kind: 'invocations' | 'invocationsStream' | 'invocationsAsync' }>;
 export type SageMakerCall = {
   readonly request: IncomingMessage;
   readonly body: () => Promise<Buffer>;
@@ -35,31 +34,19 @@ export type SageMakerCall = {
 export function sageMakerRoutes({ tables, queue, named, mode, config, ready }: SageMakerDeps) {
   const shared = { tables, sessions: new Sessions(config.sessionTtlMs), maxJsonDepth: config.maxJsonDepth };
   const { memoryBudgetBytes } = config;
-  return async (endpoint: SageMakerEndpoint, { request, body, arrivedMs, predictor }: SageMakerCall): Promise<Reply> => {
+  return async (
+    endpoint: InvocationEndpoint | ContainerEndpoint,
+    { request, body, arrivedMs, predictor }: SageMakerCall,
+  ): Promise<Reply> => {
     const { headers } = request;
     const cancel = new CallerGone(request.socket);
     const deps = { ...shared, predictor };
-    switch (endpoint.kind) {
-      case 'invocations':
-        return invoke(deps, { model: endpoint.model, headers, body: await body(), arrivedMs, cancel });
-      case 'invocationsStream':
-        return invokeWithResponseStream(deps, { model: endpoint.model, headers, body: await body(), arrivedMs, cancel });
-      case 'invocationsAsync':
-        return invokeAsync({ ...shared, queue, named }, { model: endpoint.model, headers, body: await body() });
-      case 'ping':
-      case 'containerInvocations':
-      case 'containerModels':
-      case 'containerLoad':
-      case 'containerModel':
-      case 'containerUnload':
-      case 'containerInvoke':
-        return answerContainer({ ...deps, mode, memoryBudgetBytes, ready }, endpoint, {
-          headers,
-          body,
-          arrivedMs,
-          cancel,
-          url: request.url ?? '',
-        });
-    }
+    if (endpoint.kind === 'invocations') return invoke(deps, { model: endpoint.model, headers, body: await body(), arrivedMs, cancel });
+    if (endpoint.kind === 'invocationsStream')
+      return invokeWithResponseStream(deps, { model: endpoint.model, headers, body: await body(), arrivedMs, cancel });
+    if (endpoint.kind === 'invocationsAsync')
+      return invokeAsync({ ...shared, queue, named }, { model: endpoint.model, headers, body: await body() });
+    const call = { headers, body, arrivedMs, cancel, url: request.url ?? '' };
+    return answerContainer({ ...deps, mode, memoryBudgetBytes, ready }, endpoint, call);
   };
 }
