@@ -15,7 +15,7 @@ export type GatewayKey = {
   readonly digest: string;
   /** Names of the models that it is for; null for all. */
   readonly models: readonly string[] | null;
-  /** Most requests a second, at each gateway process; null for no limit of its own. */
+  /** Most requests a second, over all processes of one gateway; null for no limit of its own. */
   readonly requestsPerSecond: number | null;
   readonly createdAtMs: number;
   /** From when it counts no longer; null for never. */

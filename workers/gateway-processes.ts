@@ -1,5 +1,6 @@
 import cluster from 'node:cluster';
 import type { Worker } from 'node:cluster';
+import { KeyAllowances, type Allowance, type Allowed, type SharedLimits } from '../gateway/access/shared-limits.js';
 import type { OwnAnswer, SiblingAnswer, SiblingCall, Siblings } from '../gateway/siblings/siblings.js';
 import { sayReady } from './process.js';
 
@@ -9,7 +10,10 @@ type Message =
   | { readonly kind: 'ask'; readonly id: number; readonly call: SiblingCall }
   | { readonly kind: 'asked'; readonly id: number; readonly from: number; readonly call: SiblingCall }
   | { readonly kind: 'answer'; readonly id: number; readonly from: number; readonly answer: OwnAnswer }
-  | { readonly kind: 'answers'; readonly id: number; readonly answers: readonly SiblingAnswer[] };
+  | { readonly kind: 'answers'; readonly id: number; readonly answers: readonly SiblingAnswer[] }
+  | { readonly kind: 'take'; readonly id: number; readonly allowance: Allowance }
+  | { readonly kind: 'taken'; readonly id: number; readonly allowed: Allowed }
+  | { readonly kind: 'give'; readonly allowance: Allowance };
 
 const indexVariable = 'PERENNIAL_GATEWAY_PROCESS';
 /** Set for a process that is started again while the others serve. */
@@ -28,6 +32,7 @@ export function superviseProcesses(count: number): { run(): Promise<void>; stop(
   const members = new Map<number, Worker>();
   const asked = new Map<number, { readonly waiting: Set<number>; readonly answers: SiblingAnswer[]; done(): void }>();
   const ready = new Set<number>();
+  const allowances = new KeyAllowances();
   let nextAsk = 0;
   let stopping = false;
   let soonEnds = 0;
@@ -72,6 +77,11 @@ export function superviseProcesses(count: number): { run(): Promise<void>; stop(
       if (ask?.waiting.delete(index) === true && ask.waiting.size === 0) settle(message.id);
       return;
     }
+    if (message.kind === 'take') {
+      const allowed = allowances.take(message.allowance, performance.now());
+      return send(members.get(index), { kind: 'taken', id: message.id, allowed });
+    }
+    if (message.kind === 'give') return allowances.give(message.allowance);
     if (message.kind !== 'ask') return;
     const others = [...members].filter(([other]) => other !== index);
     const id = nextAsk++;
@@ -112,7 +122,13 @@ function send(worker: Worker | undefined, message: Message): void {
 }
 
 /** The place of this process among those of the gateway; null when it is the only one. */
-export type Membership = { readonly index: number; readonly siblings: Siblings; ready(details: Record<string, unknown>): void };
+export type Membership = {
+  readonly index: number;
+  readonly siblings: Siblings;
+  /** The requests of keys, counted by the process that started all. */
+  readonly keyLimits: SharedLimits;
+  ready(details: Record<string, unknown>): void;
+};
 
 /** Joins the other processes. `answer` is what this one answers them, once there is a gateway. */
 export function joinProcesses(
@@ -122,12 +138,16 @@ export function joinProcesses(
   if (!cluster.isWorker || index === null) return null;
   const own = Number(index);
   const waiting = new Map<number, (answers: readonly SiblingAnswer[]) => void>();
+  const taking = new Map<number, (allowed: Allowed) => void>();
   let next = 0;
   const tell = (message: Message): void => void process.send?.(message);
   process.on('message', (message: Message) => {
     if (message.kind === 'answers') {
       waiting.get(message.id)?.(message.answers);
       waiting.delete(message.id);
+    } else if (message.kind === 'taken') {
+      taking.get(message.id)?.(message.allowed);
+      taking.delete(message.id);
     } else if (message.kind === 'asked') {
       void answer(message.call).then((answered) => tell({ kind: 'answer', id: message.id, from: own, answer: answered }));
     }
@@ -135,6 +155,15 @@ export function joinProcesses(
   return {
     index: own,
     ready: (details) => tell({ kind: 'ready', details }),
+    keyLimits: {
+      take: (allowance) =>
+        new Promise((resolve) => {
+          const id = next++;
+          taking.set(id, resolve);
+          tell({ kind: 'take', id, allowance });
+        }),
+      give: (allowance) => tell({ kind: 'give', allowance }),
+    },
     siblings: {
       index: own,
       serving: isAgain,

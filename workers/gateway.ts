@@ -38,7 +38,7 @@ await runProcess('gateway', async (config) => {
   const trials = createModelTrials({ program: fileURLToPath(new URL('../adapters/onnx/trial-program.js', import.meta.url)) });
   const traces = openTracer({ service: 'perennial-gateway', otlpEndpoint: config.otlpEndpoint });
   const gateway: Gateway = createGateway({
-    ...(membership === null ? {} : { siblings: membership.siblings }),
+    ...(membership === null ? {} : { siblings: membership.siblings, keyLimits: membership.keyLimits }),
     ...(traces === null ? {} : { tracing: { tracer: traces.tracer, ratio: config.gatewayTraceRatio } }),
     routes: createRouteSource(database.db, config.databaseUrl),
     captures: createCaptureStore(database.db),

@@ -4,6 +4,7 @@ import { RequestError } from '../http/request-error.js';
 import type { Caller, Credential } from './credential.js';
 import { readAuthorization } from './credential.js';
 import { KeyRing } from './key-ring.js';
+import type { SharedLimits } from './shared-limits.js';
 import type { TokenIssuer } from './token-verifier.js';
 import { TokenVerifier } from './token-verifier.js';
 
@@ -34,14 +35,16 @@ const mostRemembered = 10_000;
  * verified once is remembered while it counts, so that a request costs a look into a table.
  */
 export class AccessControl {
-  readonly #ring = new KeyRing();
+  readonly #ring: KeyRing;
   readonly #tokens: TokenVerifier | null;
   readonly #adminDigests: readonly Buffer[];
   #remembered = new Map<string, Credential>();
   #closed: boolean;
   #denied = 0;
 
-  constructor({ token, localToken, tokens }: AccessSettings) {
+  /** `limits`: where the processes of a gateway count the requests of keys together; null where there is but this one. */
+  constructor({ token, localToken, tokens }: AccessSettings, limits: SharedLimits | null = null) {
+    this.#ring = new KeyRing(limits);
     this.#tokens = tokens === null ? null : new TokenVerifier(tokens);
     this.#adminDigests = [token, localToken].filter((one) => one !== null).map(digest);
     this.#closed = token !== null || tokens !== null;
@@ -65,7 +68,7 @@ export class AccessControl {
   }
 
   /**
-   * The caller; a promise only for what is not remembered. Throws (or rejects with) a `RequestError`: `unauthenticated`,
+   * The caller; a promise only for what is not remembered, or where another process is asked about a key's rate. Throws (or rejects with) a `RequestError`: `unauthenticated`,
    * `forbidden` naming the role or the model that is lacking, `rateLimited`, `notReady` when an issuer is away.
    */
   check(call: AccessCall): Caller | Promise<Caller> {
@@ -120,7 +123,7 @@ export class AccessControl {
   }
 }
 
-function admitted(credential: Credential, { role, model }: AccessCall): Caller {
+function admitted(credential: Credential, { role, model }: AccessCall): Caller | Promise<Caller> {
   if (role === 'admin' && credential.role !== 'admin')
     throw new RequestError('forbidden', `'${credential.name}' has the role predict: this needs the role admin`);
   if (credential.models !== null) {
@@ -130,6 +133,10 @@ function admitted(credential: Credential, { role, model }: AccessCall): Caller {
       throw new RequestError('forbidden', `'${credential.name}' is for some models only: this is about all of them`);
   }
   const waitMs = credential.bucket?.take(performance.now()) ?? 0;
+  return typeof waitMs === 'number' ? withinRate(credential, waitMs) : waitMs.then((answered) => withinRate(credential, answered));
+}
+
+function withinRate(credential: Credential, waitMs: number): Caller {
   if (waitMs > 0)
     throw new RequestError(
       'rateLimited',

@@ -1,5 +1,5 @@
 import type { AccessRole } from '../../contracts/gateway-keys.js';
-import type { TokenBucket } from './token-bucket.js';
+import type { RateLimit } from './token-bucket.js';
 
 /** Who calls: the name of a key, the subject of a token, or `anonymous` where everybody may call. */
 export type Caller = { readonly name: string; readonly role: AccessRole };
@@ -10,7 +10,7 @@ export type Credential = Caller & {
   readonly models: ReadonlySet<string> | null;
   /** Epoch milliseconds from which it must be verified anew, or counts no longer. */
   readonly untilMs: number;
-  readonly bucket: TokenBucket | null;
+  readonly bucket: RateLimit | null;
 };
 
 /** What an `Authorization` header shows. */

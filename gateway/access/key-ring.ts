@@ -3,14 +3,22 @@ import { isActiveKey } from '../../contracts/gateway-keys.js';
 import type { GatewayKey } from '../../contracts/gateway-keys.js';
 import type { Credential } from './credential.js';
 import { PasswordCheck } from './password-check.js';
-import { TokenBucket } from './token-bucket.js';
+import { SharedBucket } from './shared-bucket.js';
+import type { SharedLimits } from './shared-limits.js';
+import { TokenBucket, type RateLimit } from './token-bucket.js';
 
 /** The keys that count, found by what a caller shows. */
 export class KeyRing {
   readonly #passwords = new PasswordCheck();
   #byDigest = new Map<string, GatewayKey>();
   #byName = new Map<string, GatewayKey>();
-  readonly #buckets = new Map<string, TokenBucket>();
+  readonly #buckets = new Map<string, RateLimit>();
+  /** Where several processes count together; null where this one counts alone. */
+  readonly #shared: SharedLimits | null;
+
+  constructor(shared: SharedLimits | null) {
+    this.#shared = shared;
+  }
 
   replace(keys: readonly GatewayKey[]): void {
     this.#byDigest = new Map(keys.map((key) => [key.digest, key]));
@@ -43,11 +51,14 @@ export class KeyRing {
   }
 
   /** One bucket a key, which a change of other keys leaves as it is. */
-  #bucket({ name, requestsPerSecond }: GatewayKey): TokenBucket | null {
+  #bucket({ name, requestsPerSecond }: GatewayKey): RateLimit | null {
     if (requestsPerSecond === null) return null;
     const known = this.#buckets.get(name);
     if (known?.ratePerSecond === requestsPerSecond) return known;
-    const bucket = new TokenBucket(requestsPerSecond, performance.now());
+    const bucket =
+      this.#shared === null
+        ? new TokenBucket(requestsPerSecond, performance.now())
+        : new SharedBucket(this.#shared, { key: name, ratePerSecond: requestsPerSecond });
     this.#buckets.set(name, bucket);
     return bucket;
   }

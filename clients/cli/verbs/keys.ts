@@ -70,7 +70,7 @@ function registerCreate(keys: Command, context: CliContext): void {
     .description('make a key; its secret is shown this once and kept nowhere')
     .addOption(new Option('--role <role>', 'what it may do; admin includes predict').choices(['predict', 'admin']).default('predict'))
     .option('--model <models...>', 'the models that it is for; all when left out', filledList)
-    .option('--rate <requests>', 'most requests a second, at each gateway process', rateOption)
+    .option('--rate <requests>', 'most requests a second, over all processes of a gateway', rateOption)
     .option('--expires <time>', `from when it counts no longer: ${momentHelp}`, momentOption)
     .option('--password', 'read a password of at least 12 characters from stdin instead of making a secret');
   verb<NewKey>(command, context, async ({ out, args: [name = ''], options }) => {
