@@ -2,25 +2,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { sourceFolders } from '../tools/entry-points.mjs';
 import { workflowBundle } from './workflows/world.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const folders = [
-  'models',
-  'domain',
-  'contracts',
-  'workflows',
-  'activities',
-  'adapters',
-  'gateway',
-  'workers',
-  'clients',
-  'schedules',
-  'console',
-  'test',
-  'bench',
-  'tools',
-];
+const folders = [...sourceFolders, 'test', 'bench', 'tools'];
 
 type Source = { readonly path: string; readonly folder: string; readonly text: string; readonly lines: number };
 

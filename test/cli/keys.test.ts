@@ -1,33 +1,13 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable, Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { runCli } from '../../clients/cli/run-cli.js';
+import { emptyHome, run } from './run.js';
 
-async function cli(home: string, args: readonly string[], stdin = '') {
-  const written = { stdout: '', stderr: '' };
-  const stream = (name: 'stdout' | 'stderr') =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        written[name] += String(chunk);
-        done();
-      },
-    });
-  const code = await runCli(['keys', ...args], {
-    env: { PERENNIAL_HOME: home },
-    stdout: stream('stdout'),
-    stderr: stream('stderr'),
-    stdin: Readable.from([stdin]),
-  });
-  return { code, ...written };
-}
-
-const home = () => mkdtempSync(join(tmpdir(), 'perennial-keys-'));
+const cli = (home: string, args: readonly string[], stdin = '') => run(['keys', ...args], { env: { PERENNIAL_HOME: home }, stdin });
 
 describe('keys', () => {
   test('are made with a secret that is shown once, listed without it, and revoked', async () => {
-    const here = home();
+    const here = emptyHome();
     const made = await cli(here, ['create', 'shop', '--model', 'demand', 'churn', '--rate', '5', '--expires', '2999-01-01', '--json']);
     expect(made.code).toBe(0);
     const { secret, ...key } = JSON.parse(made.stdout) as { secret: string };
@@ -47,7 +27,7 @@ describe('keys', () => {
   });
 
   test('of people take a password from stdin', async () => {
-    const here = home();
+    const here = emptyHome();
     expect(await cli(here, ['create', 'ann', '--password'], 'short\n')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('shorter than 12'),
@@ -64,7 +44,7 @@ describe('keys', () => {
     ['an expiry that is past', ['create', 'x', '--expires', '2001-01-01'], 1, /would never count/],
     ['a name that is none', ['create', 'a b'], 1, /cannot name a key/],
   ])('are refused with %s', async (...[, args, code, message]) => {
-    const refused = await cli(home(), args);
+    const refused = await cli(emptyHome(), args);
     expect(refused.code).toBe(code);
     expect(refused.stderr).toMatch(message);
   });

@@ -1,24 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable, Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { runCli } from '../../clients/cli/run-cli.js';
-
-const home = () => mkdtempSync(join(tmpdir(), 'perennial-cli-'));
-
-async function cli(args: readonly string[], env: Record<string, string> = { PERENNIAL_HOME: home() }) {
-  const written = { stdout: '', stderr: '' };
-  const stream = (name: 'stdout' | 'stderr') =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        written[name] += String(chunk);
-        done();
-      },
-    });
-  const code = await runCli(args, { env, stdout: stream('stdout'), stderr: stream('stderr'), stdin: Readable.from([]) });
-  return { code, ...written };
-}
+import { emptyHome, run } from './run.js';
 
 const verbs =
   'up apply status train runs versions show approve reject promote rollback rollout pause resume investigations predict schedules policy keys audit'.split(
@@ -27,13 +10,13 @@ const verbs =
 
 describe('help', () => {
   test('lists every verb', async () => {
-    const { code, stdout } = await cli(['--help']);
+    const { code, stdout } = await run(['--help']);
     expect(code).toBe(0);
     for (const verb of verbs) expect(stdout).toMatch(new RegExp(`^  ${verb}\\b`, 'm'));
   });
 
   test.each(verbs.filter((verb) => verb !== 'up'))('of %s has an example that begins with ./perennial', async (verb) => {
-    const { code, stdout } = await cli([verb, '--help']);
+    const { code, stdout } = await run([verb, '--help']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/\$ \.\/perennial /);
   });
@@ -48,7 +31,7 @@ describe('wrong usage ends with code 2', () => {
     ['a count that is none', ['runs', '--limit', '0'], /at least 1/],
     ['a missing option', ['investigations', 'close', 'x'], /required option '-r, --reason <text>'/],
   ])('%s', async (_what, args, message) => {
-    const { code, stdout, stderr } = await cli(args);
+    const { code, stdout, stderr } = await run(args);
     expect(code).toBe(2);
     expect(stderr).toMatch(message);
     expect(stdout).toBe('');
@@ -57,7 +40,7 @@ describe('wrong usage ends with code 2', () => {
 
 describe('a stack that does not run', () => {
   test('is named with the way out', async () => {
-    const { code, stderr, stdout } = await cli(['status']);
+    const { code, stderr, stdout } = await run(['status']);
     expect(code).toBe(1);
     expect(stdout).toBe('');
     expect(stderr).toMatch(
@@ -66,27 +49,27 @@ describe('a stack that does not run', () => {
   });
 
   test('is one JSON document with --json', async () => {
-    const { code, stdout } = await cli(['status', '--json']);
+    const { code, stdout } = await run(['status', '--json']);
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ error: { type: 'Unavailable' } });
   });
 
   test('that was there once, too', async () => {
-    const place = home();
+    const place = emptyHome();
     writeFileSync(join(place, 'endpoints.json'), JSON.stringify({ api: 'http://127.0.0.1:1', temporalAddress: '127.0.0.1:1' }));
-    const untold = await cli(['runs'], { PERENNIAL_HOME: place });
+    const untold = await run(['runs'], { env: { PERENNIAL_HOME: place } });
     expect(untold.stderr).toMatch(/token is not in .*token\. Start the stack/);
     writeFileSync(join(place, 'token'), 'x'.repeat(43));
-    const away = await cli(['runs'], { PERENNIAL_HOME: place });
+    const away = await run(['runs'], { env: { PERENNIAL_HOME: place } });
     expect(away.code).toBe(1);
     expect(away.stderr).toMatch(/The control API does not answer at http:\/\/127\.0\.0\.1:1: .*\.\/perennial up/);
-    const noTemporal = await cli(['train', 'demand-forecast'], { PERENNIAL_HOME: place });
+    const noTemporal = await run(['train', 'demand-forecast'], { env: { PERENNIAL_HOME: place } });
     expect(noTemporal.stderr).toMatch(/No Temporal server answers at 127\.0\.0\.1:1/);
   });
 
   test('with an endpoints file that is no JSON says which', async () => {
-    const place = home();
+    const place = emptyHome();
     writeFileSync(join(place, 'endpoints.json'), '{');
-    expect((await cli(['runs'], { PERENNIAL_HOME: place })).stderr).toMatch(/endpoints\.json is no JSON/);
+    expect((await run(['runs'], { env: { PERENNIAL_HOME: place } })).stderr).toMatch(/endpoints\.json is no JSON/);
   });
 });

@@ -12,10 +12,10 @@ import { workflowIds } from '../../contracts/ids.js';
 import { decideUpdate, retrainUpdate } from '../../contracts/lifecycle.js';
 import { lifecycleStart } from '../../contracts/lifecycle-start.js';
 import { progressQuery, type RunResult } from '../../contracts/retrain.js';
-import { twoNumbers } from '../gateway/support/stage.js';
 import { tinyDefinition } from '../workflows/fake-activities.js';
 import { until } from '../workflows/waiting.js';
 import { Stack } from './stack.js';
+import { ofTwoNumbers } from './toy-model.js';
 
 const model = 'small-forecast';
 const dayMs = 24 * 3_600_000;
@@ -25,20 +25,8 @@ const firstMs = Date.parse('2011-01-01T00:00:00Z');
 const definition = defineModel({
   ...tinyDefinition,
   name: model,
-  source: { kind: 'sql', files: { rows: 'small.csv' }, query: 'select hour, a, b, y from rows' },
+  ...ofTwoNumbers('small.csv', 100),
   window: { days: 40 },
-  eventTime: 'hour',
-  checks: {
-    columns: [
-      { name: 'hour', type: 'timestamp' },
-      { name: 'a', type: 'number' },
-      { name: 'b', type: 'number' },
-      { name: 'y', type: 'number' },
-    ],
-    uniqueBy: ['hour'],
-    minRows: 100,
-  },
-  features: twoNumbers.features,
   trainer: { ...tinyDefinition.trainer, hyperparameters: { objective: 'poisson', n_estimators: 60, num_leaves: 15, learning_rate: 0.2 } },
   tuning: { sampler: 'bayesian', trials: 2, parallelism: 2, objective: 'mape', space: { num_leaves: { kind: 'int', low: 7, high: 31 } } },
   metrics: [
@@ -46,7 +34,6 @@ const definition = defineModel({
     { kind: 'wape', name: 'wape' },
   ],
   gates: [{ kind: 'maximum', metric: 'mape', limit: 0.15, minRows: 50 }],
-  serving: { endpointKind: 'realtime', request: twoNumbers.request, output: twoNumbers.output, subject: ['hour'] },
 });
 
 function table(): string {

@@ -15,18 +15,16 @@ import { defineModel } from '../../contracts/define-model.js';
 import type { ModelDefinition } from '../../domain/model-definition.js';
 import { choosePlan } from '../../domain/rollout-plans.js';
 import { twoNumbers } from '../gateway/support/stage.js';
+import { resultOf } from '../registry/world.js';
 import { tinyDefinition } from '../workflows/fake-activities.js';
 import type { Stack } from './stack.js';
 
 const startMs = Date.parse('2011-10-01T00:00:00Z');
 
-/** A model of two numbers whose answer is a + 10 b (fixture `linear`); low risk, so that policy approves. */
-function toyDefinition(name: string, maxP95Ms: number): ModelDefinition {
-  return defineModel({
-    ...tinyDefinition,
-    name,
-    risk: 'low',
-    source: { kind: 'sql', files: { rows: 'none.csv' }, query: 'select hour, a, b, y from rows' },
+/** What a definition says of a model of two numbers, a and b, trained on the rows of a file. */
+export function ofTwoNumbers(file: string, minRows: number) {
+  return {
+    source: { kind: 'sql', files: { rows: file }, query: 'select hour, a, b, y from rows' },
     eventTime: 'hour',
     checks: {
       columns: [
@@ -36,10 +34,20 @@ function toyDefinition(name: string, maxP95Ms: number): ModelDefinition {
         { name: 'y', type: 'number' },
       ],
       uniqueBy: ['hour'],
-      minRows: 1,
+      minRows,
     },
     features: twoNumbers.features,
     serving: { endpointKind: 'realtime', request: twoNumbers.request, output: twoNumbers.output, subject: ['hour'] },
+  } as const;
+}
+
+/** A model of two numbers whose answer is a + 10 b (fixture `linear`); low risk, so that policy approves. */
+function toyDefinition(name: string, maxP95Ms: number): ModelDefinition {
+  return defineModel({
+    ...tinyDefinition,
+    name,
+    risk: 'low',
+    ...ofTwoNumbers('none.csv', 1),
     rollout: {
       plan: 'fast',
       limits: { ...tinyDefinition.rollout.limits, maxP95Ms, latencyRatioFloorMs: maxP95Ms, minRequests: 20, minPairs: 6 },
@@ -110,20 +118,7 @@ export async function seedVersion(stack: Stack, definition: ModelDefinition, fix
     expiresAfterMs: 3_600_000,
     firstVersion: plan.champion === null,
   });
-  await registry.endRun({
-    run,
-    model: definition.name,
-    version,
-    outcome: 'superseded',
-    reason: 'seeded',
-    metrics,
-    championMetrics: [],
-    gates: [],
-    package: null,
-    rollout: null,
-    steps: [],
-    seconds: 0,
-  });
+  await registry.endRun(resultOf({ model: definition.name, run }, { version, outcome: 'superseded', reason: 'seeded', metrics }));
   return version;
 }
 

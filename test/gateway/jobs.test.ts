@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openFileNamedObjects } from '../../adapters/named-objects/file-named-objects.js';
 import { openNamedObjects } from '../../adapters/named-objects/open-named-objects.js';
 import type { Gateway } from '../../gateway/gateway.js';
-import { startS3 } from '../objects/s3-server.js';
+import { s3Credentials, startS3 } from '../objects/s3-server.js';
 import { ask, get, pairs, post, until } from './support/requests.js';
 import { openStage } from './support/stage.js';
 
@@ -309,7 +309,7 @@ describe('InvokeEndpointAsync by the AWS SDK', () => {
   it('works with locations in S3', { timeout: 30_000 }, async () => {
     const s3 = await startS3();
     try {
-      const access = { endpoint: s3.url, region: 'us-east-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };
+      const access = { endpoint: s3.url, region: 'us-east-1', credentials: s3Credentials };
       await fetch(`${s3.url}/async`, { method: 'PUT' });
       const store = await openNamedObjects({ location: 's3://async/calls', ...access });
       const input = join(stage.folder, 'to-bring.csv');

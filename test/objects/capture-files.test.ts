@@ -1,29 +1,15 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { describe, expect, test } from 'vitest';
 import { openCaptureFiles } from '../../adapters/captures/open-capture-files.js';
-import { startFaultyProxy, startS3 } from './s3-server.js';
+import { openS3, s3Credentials } from './s3-server.js';
 import { temporaryFolder } from './temporary-folder.js';
 
 const name = 'demand/champion/2026/11/21/13/05-07-042-a.jsonl';
-const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 const Bucket = 'captured';
 
-let server: Awaited<ReturnType<typeof startS3>>;
-let proxy: Awaited<ReturnType<typeof startFaultyProxy>>;
-let direct: S3Client;
-
-beforeAll(async () => {
-  server = await startS3();
-  proxy = await startFaultyProxy(server.url);
-  direct = new S3Client({ endpoint: server.url, region: 'us-east-1', credentials, forcePathStyle: true });
-  await direct.send(new CreateBucketCommand({ Bucket }));
-});
-afterAll(async () => {
-  proxy.stop();
-  await server.stop();
-});
+const { proxy, direct } = await openS3(Bucket);
 
 function finished(text: string): string {
   const path = join(temporaryFolder(), 'finished.jsonl');
@@ -55,7 +41,7 @@ describe('captured requests in a folder', () => {
 });
 
 describe('captured requests in S3', () => {
-  const open = (location: string) => openCaptureFiles({ location, endpoint: proxy.url, region: 'us-east-1', credentials });
+  const open = (location: string) => openCaptureFiles({ location, endpoint: proxy.url, region: 'us-east-1', credentials: s3Credentials });
 
   test('are objects below the prefix', async () => {
     const path = finished('{"a":1}\n{"a":2}\n');

@@ -1,48 +1,28 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  CreateBucketCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-} from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { ObjectStore } from '../../activities/ports.js';
 import { base64OfDigest, digestOf, objectKey } from '../../adapters/objects/digest.js';
 import { openObjectStore } from '../../adapters/objects/open-object-store.js';
 import { freePort } from '../../tools/ports.mjs';
-import { startFaultyProxy, startS3 } from './s3-server.js';
+import { openS3, s3Credentials } from './s3-server.js';
 import { temporaryFolder } from './temporary-folder.js';
 
-const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 const bytes = Buffer.from('the model of October');
 const digest = digestOf(bytes);
 const Bucket = 'models';
 
-let server: Awaited<ReturnType<typeof startS3>>;
-let proxy: Awaited<ReturnType<typeof startFaultyProxy>>;
-let direct: S3Client;
+const { server, proxy, direct } = await openS3(Bucket);
 let prefix: string;
 let store: ObjectStore;
 
 const open = (location: string, endpoint: string): Promise<ObjectStore> =>
-  openObjectStore({ location, endpoint, region: 'us-east-1', credentials });
+  openObjectStore({ location, endpoint, region: 'us-east-1', credentials: s3Credentials });
 const keyOf = (of: string): string => `${prefix}/${objectKey(of)}`;
 const tamper = (of: string, other: Uint8Array): Promise<unknown> =>
   direct.send(new PutObjectCommand({ Bucket, Key: keyOf(of), Body: other }));
 
-beforeAll(async () => {
-  server = await startS3();
-  proxy = await startFaultyProxy(server.url);
-  direct = new S3Client({ endpoint: server.url, region: 'us-east-1', credentials, forcePathStyle: true });
-  await direct.send(new CreateBucketCommand({ Bucket }));
-});
-afterAll(async () => {
-  proxy.stop();
-  await server.stop();
-});
 beforeEach(async () => {
   // Each test has keys of its own in the one bucket.
   prefix = `perennial/${Math.random().toString(36).slice(2)}`;

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { afterAll } from 'vitest';
 import { freePort } from '../../tools/ports.mjs';
 import { testPlaces } from '../support/servers.js';
 
@@ -24,6 +26,22 @@ export async function startS3(): Promise<{ url: string; stop: () => Promise<void
     await delay(50);
   }
   return { url, stop: () => (child.kill('SIGKILL'), ended) };
+}
+
+/** What a client of that server shows. */
+export const s3Credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+
+/** An S3 server with this bucket for a test file, a proxy before it that can be told to fail, and a client that goes past the proxy. */
+export async function openS3(Bucket: string) {
+  const server = await startS3();
+  const proxy = await startFaultyProxy(server.url);
+  afterAll(async () => {
+    proxy.stop();
+    await server.stop();
+  });
+  const direct = new S3Client({ endpoint: server.url, region: 'us-east-1', credentials: s3Credentials, forcePathStyle: true });
+  await direct.send(new CreateBucketCommand({ Bucket }));
+  return { server, proxy, direct };
 }
 
 /** What a faulty network or store does to one exchange. */

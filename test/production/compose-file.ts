@@ -29,6 +29,15 @@ export const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
 /** The services that run our own code. */
 export const ours = Object.entries(compose.services).filter(([, service]) => service.build !== undefined);
 
+/** Every variable that the compose file asks for. */
+export const variables = {
+  POSTGRES_PASSWORD: 'secretA',
+  PERENNIAL_DB_PASSWORD: 'secretB',
+  TEMPORAL_DB_PASSWORD: 'secretC',
+  S3_SECRET_KEY: 'secretD',
+  PERENNIAL_TOKEN: 'a-token-of-at-least-32-characters',
+};
+
 /** A text after Compose has put in the variables: `${NAME:?why}` and `${NAME}` from those given, `${NAME:-default}`, `$$`. */
 export function interpolated(text: string, variables: Readonly<Record<string, string>>): string {
   let result = '';

@@ -17,15 +17,9 @@ import {
   root,
   stageText,
   type Service,
+  variables,
 } from './compose-file.js';
 
-const variables = {
-  POSTGRES_PASSWORD: 'secretA',
-  PERENNIAL_DB_PASSWORD: 'secretB',
-  TEMPORAL_DB_PASSWORD: 'secretC',
-  S3_SECRET_KEY: 'secretD',
-  PERENNIAL_TOKEN: 'a-token-of-at-least-32-characters',
-};
 const services = Object.entries(compose.services);
 /** Read by the AWS SDK, Node and Python themselves. */
 const readByOthers = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'NODE_ENV', 'NODE_OPTIONS', 'PYTHONDONTWRITEBYTECODE'];

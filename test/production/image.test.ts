@@ -3,15 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { freshWorkspace } from '../support/workspace.js';
-import { environmentOf, ours, root, stageText } from './compose-file.js';
-
-const variables = {
-  POSTGRES_PASSWORD: 'secretA',
-  PERENNIAL_DB_PASSWORD: 'secretB',
-  TEMPORAL_DB_PASSWORD: 'secretC',
-  S3_SECRET_KEY: 'secretD',
-  PERENNIAL_TOKEN: 'a-token-of-at-least-32-characters',
-};
+import { environmentOf, ours, root, stageText, variables } from './compose-file.js';
 
 /** The program of the image's build step, as Node gets it from the shell. */
 function buildProgram(): string {
