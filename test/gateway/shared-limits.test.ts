@@ -37,7 +37,7 @@ describe('the rate of a key over several processes', () => {
       fc.asyncProperty(requests, fc.integer({ min: 1, max: 200 }), async (processes, ratePerSecond) => {
         const { limits } = counting();
         const buckets = [0, 1, 2, 3].map(() => new SharedBucket(limits, { key: 'shop', ratePerSecond }));
-        const waits = await Promise.all(processes.map((index) => buckets[index]!.take(0)));
+        const waits = await Promise.all(processes.map(async (index) => await buckets[index]!.take(0)));
         const admitted = waits.filter((waitMs) => waitMs === 0).length;
         expect(admitted).toBeLessThanOrEqual(ratePerSecond);
         // What the others hold in advance is all that can be lacking.
@@ -58,7 +58,7 @@ describe('the rate of a key over several processes', () => {
       vi.runAllTimers();
       expect(given).toEqual([{ key: 'shop', ratePerSecond: 200, count: 4 }]);
       const other = new SharedBucket(limits, { key: 'shop', ratePerSecond: 200 });
-      const rest = await Promise.all(Array.from({ length: 250 }, () => other.take(0)));
+      const rest = await Promise.all(Array.from({ length: 250 }, async () => await other.take(0)));
       expect(rest.filter((waitMs) => waitMs === 0)).toHaveLength(194);
     } finally {
       vi.useRealTimers();
