@@ -30,6 +30,18 @@ export function toRequest(row: Selectable<ApprovalTable>, decisions: ApprovalReq
   };
 }
 
+/** The versions of a model that wait for a decision, the one that waits for longest first. */
+export async function pendingVersions(db: Kysely<Database>, model: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('approvals')
+    .select('version')
+    .where('model', '=', model)
+    .where('status', '=', 'pending')
+    .orderBy('requested_at')
+    .execute();
+  return rows.map(({ version }) => version);
+}
+
 /** Decisions that counted, oldest first. */
 export async function decisionsOf(db: Kysely<Database>, model: string, version: string): Promise<ApprovalRequest['decisions']> {
   const rows = await db

@@ -3,7 +3,7 @@ import type { ApprovalDraft, ApprovalStore, JudgedDecision } from '../../activit
 import type { DecideAnswer } from '../../contracts/lifecycle.js';
 import type { ApprovalRequest, Decision, Identity } from '../../domain/approval.js';
 import { PerennialError } from '../../domain/errors.js';
-import { approvalOf, decisionsOf, toRequest } from './approval-queries.js';
+import { approvalOf, decisionsOf, pendingVersions, toRequest } from './approval-queries.js';
 import { appendAudit } from './audit-log.js';
 import { json } from './columns.js';
 import { type Database, type DatabaseTransaction, inTransaction } from './database.js';
@@ -238,17 +238,9 @@ async function insertDecision(
 }
 
 async function noSuchRequest(trx: DatabaseTransaction, model: string, version: string): Promise<string> {
-  const pending = await trx
-    .selectFrom('approvals')
-    .select('version')
-    .where('model', '=', model)
-    .where('status', '=', 'pending')
-    .orderBy('requested_at')
-    .execute();
+  const pending = await pendingVersions(trx, model);
   const waiting =
-    pending.length === 0
-      ? `nothing of ${model} waits for one`
-      : `${pending.map((row) => row.version).join(', ')} ${pending.length === 1 ? 'waits' : 'wait'} for one`;
+    pending.length === 0 ? `nothing of ${model} waits for one` : `${pending.join(', ')} ${pending.length === 1 ? 'waits' : 'wait'} for one`;
   return `no approval was asked for ${model} ${version}; ${waiting}`;
 }
 

@@ -3,6 +3,7 @@ import type { LifecycleStore, RolloutSubject } from '../../activities/registry-p
 import type { LifecycleRecord } from '../../contracts/activities.js';
 import { appendAudit } from './audit-log.js';
 import { type Database, inTransaction } from './database.js';
+import { openInvestigations } from './serving/investigations.js';
 
 /** What a lifecycle is rebuilt from, its flags, and what a rollout looks at. */
 export function createLifecycleStore(db: Kysely<Database>): LifecycleStore {
@@ -132,14 +133,7 @@ async function rolloutSubject(db: Kysely<Database>, model: string, version: stri
     .where('model', '=', model)
     .where('version', '=', version)
     .execute();
-  const investigation = await db
-    .selectFrom('investigations')
-    .select('reason')
-    .where('model', '=', model)
-    .where('version', '=', version)
-    .where('closed_at', 'is', null)
-    .limit(1)
-    .executeTakeFirst();
+  const [investigation] = await openInvestigations(db, { model, version });
   const { approval_status: approvalStatus, ...rest } = row;
   return {
     ...rest,

@@ -3,10 +3,11 @@ import type { ApprovalRequest } from '../../domain/approval.js';
 import { PerennialError } from '../../domain/errors.js';
 import type { ModelDefinition, Risk } from '../../domain/model-definition.js';
 import type { Alias } from '../../domain/version.js';
-import { approvalOf } from './approval-queries.js';
+import { approvalOf, pendingVersions } from './approval-queries.js';
 import type { Database } from './database.js';
 import { currentAliases } from './model-uri.js';
 import { listRuns, newestRuns, type RunSummary } from './run-queries.js';
+import { openInvestigations } from './serving/investigations.js';
 import { newestRollout, type RolloutView } from './serving/rollout-queries.js';
 
 export type ModelSummary = {
@@ -70,21 +71,10 @@ export async function modelStatus(db: Kysely<Database>, model: string): Promise<
       details: { model },
     });
   const flags = await db.selectFrom('lifecycles').selectAll().where('model', '=', model).executeTakeFirst();
-  const pending = await db
-    .selectFrom('approvals')
-    .select('version')
-    .where('model', '=', model)
-    .where('status', '=', 'pending')
-    .orderBy('requested_at')
-    .execute();
-  const waiting = await Promise.all(pending.map((row) => approvalOf(db, model, row.version)));
+  const pending = await pendingVersions(db, model);
+  const waiting = await Promise.all(pending.map((version) => approvalOf(db, model, version)));
   const rollout = await newestRollout(db, { model });
-  const open = await db
-    .selectFrom('investigations')
-    .select(['version', 'reason'])
-    .where('model', '=', model)
-    .where('closed_at', 'is', null)
-    .execute();
+  const open = await openInvestigations(db, { model });
   return {
     model,
     aliases: await currentAliases(db, model),
@@ -93,6 +83,6 @@ export async function modelStatus(db: Kysely<Database>, model: string): Promise<
     runs: await listRuns(db, { model, limit: 10 }),
     waiting: waiting.flatMap((one) => (one === null ? [] : [one.request])),
     rollout: rollout?.status === 'running' ? rollout : null,
-    openInvestigations: open,
+    openInvestigations: open.map(({ version, reason }) => ({ version, reason })),
   };
 }

@@ -1,6 +1,7 @@
 import { aliasHolder, moveAlias } from '../aliases.js';
 import type { DatabaseTransaction } from '../database.js';
 import { moveStage } from '../stages.js';
+import { openInvestigations } from './investigations.js';
 
 type ChampionMove = {
   readonly model: string;
@@ -58,14 +59,8 @@ export async function predecessor(trx: DatabaseTransaction, model: string, versi
       .executeTakeFirst();
     const before = promotion?.from_version ?? null;
     if (before === null || seen.has(before)) return null;
-    const doubted = await trx
-      .selectFrom('investigations')
-      .select('id')
-      .where('model', '=', model)
-      .where('version', '=', before)
-      .where('closed_at', 'is', null)
-      .executeTakeFirst();
-    if (doubted === undefined) return before;
+    const doubts = await openInvestigations(trx, { model, version: before });
+    if (doubts.length === 0) return before;
     seen.add(before);
     current = before;
   }

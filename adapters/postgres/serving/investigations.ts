@@ -42,14 +42,8 @@ export async function openInvestigation(
     .returning('id')
     .executeTakeFirst();
   if (opened !== undefined) return opened.id;
-  const { id } = await trx
-    .selectFrom('investigations')
-    .select('id')
-    .where('model', '=', model)
-    .where('version', '=', version)
-    .where('closed_at', 'is', null)
-    .executeTakeFirstOrThrow();
-  return id;
+  const [open] = await openInvestigations(trx, { model, version });
+  return open!.id;
 }
 
 /** The investigations that are open, oldest first; of one model or of one version when they are given. */
