@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, rename, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { CaptureFiles } from '../../activities/ports.js';
 import { replaceFile } from '../objects/hashed-copy.js';
 import { onDisk } from '../objects/object-failures.js';
+import { syncFolder } from '../objects/sync-folder.js';
 
 /**
  * Captured requests as files below a folder. A file comes by a rename, so readers find it whole or not at all, and its name
@@ -35,13 +36,4 @@ export function openFileCaptureFiles(folder: string): CaptureFiles {
         return used + bavail === 0 ? 0 : used / (used + bavail);
       }),
   };
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

@@ -6,7 +6,8 @@ import type { ObjectStore } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';
 import { digestOf, objectKey } from './digest.js';
 import { blocksOf, copyHashed, hashAll, holdsSame, replaceFile } from './hashed-copy.js';
-import { absentObject, notAsWritten, onDisk, otherBytes } from './object-failures.js';
+import { absentObject, notAsWritten, onDisk, otherBytes, unreadableSource } from './object-failures.js';
+import { syncFolder } from './sync-folder.js';
 
 const abandonedMs = 24 * 3_600_000;
 
@@ -134,15 +135,6 @@ async function publish(unfinished: string, path: string): Promise<void> {
   }
 }
 
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
 async function removeAbandoned(incoming: string): Promise<void> {
   for (const name of await readdir(incoming)) {
     const path = join(incoming, name);
@@ -173,14 +165,6 @@ async function* chunksOfFile(path: string): AsyncGenerator<Uint8Array> {
       await file.close();
     }
   } catch (cause) {
-    throw new PerennialError(
-      'Unavailable',
-      `${path} could not be read to store it: ${(cause as Error).message}. Check that it exists and may be read.`,
-      {
-        cause,
-        retryable: false,
-        details: { path },
-      },
-    );
+    throw unreadableSource(path, cause);
   }
 }

@@ -27,6 +27,15 @@ export function notAsWritten(input: { digest: string; found: string; store: stri
   );
 }
 
+/** A file that shall be stored is not there or may not be read. */
+export function unreadableSource(path: string, cause: unknown): PerennialError {
+  return new PerennialError(
+    'Unavailable',
+    `${path} could not be read to store it: ${(cause as Error).message}. Check that it exists and may be read.`,
+    { cause, retryable: false, details: { path } },
+  );
+}
+
 /**
  * Does something with this machine's files.
  * @throws PerennialError `Unavailable` with what the file system says, the path and the way out

@@ -6,7 +6,7 @@ import type { ObjectStore } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';
 import { base64OfDigest, digestOf, objectKey } from './digest.js';
 import { hashAll, replaceFile, type Copied } from './hashed-copy.js';
-import { absentObject, notAsWritten, otherBytes } from './object-failures.js';
+import { absentObject, notAsWritten, otherBytes, unreadableSource } from './object-failures.js';
 import { attempts, s3Client, type S3Access } from './s3-client.js';
 import { isAbsent, s3Failure } from './s3-failures.js';
 
@@ -147,14 +147,6 @@ async function hashFile(path: string): Promise<Copied> {
     await stat(path);
     return await hashAll(createReadStream(path, { highWaterMark: 1 << 20 }));
   } catch (cause) {
-    throw new PerennialError(
-      'Unavailable',
-      `${path} could not be read to store it: ${(cause as Error).message}. Check that it exists and may be read.`,
-      {
-        cause,
-        retryable: false,
-        details: { path },
-      },
-    );
+    throw unreadableSource(path, cause);
   }
 }
