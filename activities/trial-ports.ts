@@ -1,3 +1,5 @@
+import type { DevicePlace } from '../domain/devices.js';
+
 /** A tensor that goes into or comes out of a model on trial. Row-major. */
 export type TrialTensor = { readonly type: string; readonly dims: readonly number[]; readonly data: ArrayBufferView | readonly string[] };
 export type TrialTensors = Readonly<Record<string, TrialTensor>>;
@@ -34,8 +36,13 @@ export type ModelTrial = {
  * that crashes the native runtime, hangs or eats memory takes nothing else with it.
  */
 export type ModelTrials = {
-  /** `ArtifactRejected` with the reason when the file does not load within the limits. */
-  open(model: Uint8Array, limits: TrialLimits): Promise<ModelTrial>;
+  /**
+   * On the CPU, or where `on` says. `ArtifactRejected` with the reason when the file does not load within the limits; with
+   * `refusedBy: 'device'` among its details when no file would, because there is no such device that can be used.
+   */
+  open(model: Uint8Array, limits: TrialLimits, on?: DevicePlace): Promise<ModelTrial>;
+  /** Why a device cannot be used; null when it can. */
+  probe(on: DevicePlace, limits: TrialLimits): Promise<string | null>;
   /** Ends the processes kept for the next trial. */
   close(): Promise<void>;
 };

@@ -1,6 +1,6 @@
 import type { FeatureDefinition } from '../domain/features.js';
 import type { RequestField } from '../domain/model-definition.js';
-import type { CacheOptions, CaptureOptions, EntityOptions } from '../domain/serving-options.js';
+import type { AcceleratorOptions, CacheOptions, CaptureOptions, EntityOptions } from '../domain/serving-options.js';
 
 /** A stored object: content-addressed by `sha256:<hex>`. Anything large crosses a boundary as this. */
 export type ObjectRef = { readonly digest: string; readonly bytes: number; readonly mediaType: string };
@@ -45,4 +45,5 @@ export type ServingSpec = {
   readonly capture?: CaptureOptions;
   readonly cache?: CacheOptions;
   readonly entities?: EntityOptions;
+  readonly accelerator?: AcceleratorOptions;
 };

@@ -142,6 +142,13 @@ const entities = z.strictObject({
   maxAgeMs: positiveMs.exactOptional(),
 });
 
+const accelerator = z.strictObject({
+  provider: z.enum(['cuda', 'tensorrt', 'webgpu']),
+  required: z.boolean(),
+  // Up to 1 TiB: more is a number of bytes.
+  memoryMiB: positiveCount.max(1024 * 1024),
+});
+
 const serving = z.strictObject({
   endpointKind: z.enum(['realtime', 'batch']),
   request: z.array(requestField).min(1),
@@ -150,6 +157,7 @@ const serving = z.strictObject({
   capture: capture.exactOptional(),
   cache: cache.exactOptional(),
   entities: entities.exactOptional(),
+  accelerator: accelerator.exactOptional(),
 });
 
 /** The definition's shape. Unknown fields are refused at every depth. */

@@ -2,7 +2,7 @@ import type { MetricDefinition } from './metrics.js';
 import type { GateDefinition } from './gates.js';
 import type { FeatureDefinition } from './features.js';
 import type { RolloutLimits, RolloutPlanName } from './rollout-plan.js';
-import type { CacheOptions, CaptureOptions, EntityOptions } from './serving-options.js';
+import type { AcceleratorOptions, CacheOptions, CaptureOptions, EntityOptions } from './serving-options.js';
 
 /** How much harm a wrong model can do; it decides who must approve and how a version is rolled out. */
 export type Risk = 'low' | 'limited' | 'high';
@@ -101,6 +101,7 @@ export type ModelDefinition = {
     readonly capture?: CaptureOptions;
     readonly cache?: CacheOptions;
     readonly entities?: EntityOptions;
+    readonly accelerator?: AcceleratorOptions;
   };
   readonly approval: { readonly expiresAfterMs: number };
   readonly rollout: { readonly plan?: RolloutPlanName; readonly limits: RolloutLimits };

@@ -34,6 +34,18 @@ export type EntityOptions = {
   readonly maxAgeMs?: number;
 };
 
+/** ONNX Runtime's execution providers that a version can ask for; without one it runs on the CPU. */
+export type AcceleratorProvider = 'cuda' | 'tensorrt' | 'webgpu';
+
+/** The accelerator that a model's versions run on. */
+export type AcceleratorOptions = {
+  readonly provider: AcceleratorProvider;
+  /** Whether a gateway without it refuses a version; otherwise the version runs on the CPU there. */
+  readonly required: boolean;
+  /** Memory of the device that a loaded version is given. */
+  readonly memoryMiB: number;
+};
+
 /** What is kept of requests beside the prediction itself, and what must not be. */
 export type CaptureOptions = { readonly sagemaker?: BodyCapture; readonly redact?: readonly RedactionRule[] };
 

@@ -90,6 +90,7 @@ export function servingSpecOf(definition: ModelDefinition, onnx: { readonly inpu
     ...(serving.capture === undefined ? {} : { capture: serving.capture }),
     ...(serving.cache === undefined ? {} : { cache: serving.cache }),
     ...(serving.entities === undefined ? {} : { entities: serving.entities }),
+    ...(serving.accelerator === undefined ? {} : { accelerator: serving.accelerator }),
   };
 }
 

@@ -2,17 +2,25 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ModelTrial, ModelTrials, TrialLimits } from '../../activities/trial-ports.js';
+import type { DevicePlace } from '../../domain/devices.js';
 import { PerennialError } from '../../domain/errors.js';
 import { lookForExternalData } from '../../domain/onnx-external-data.js';
 import type { TrialAnswer, TrialCall } from './trial-messages.js';
+import { useDevice } from './trial-device.js';
 import type { TrialProcess } from './trial-process.js';
 import { startTrialProcess } from './trial-process.js';
 
 /**
  * `program` is the path of the compiled `trial-program.js`; `atOnce` bounds the processes at the same time; `prlimit` is the
- * command that sets a process's limits, without which its resident size is watched.
+ * command that sets a process's limits, without which its resident size is watched; `deviceVariables` is what a process gets
+ * of the environment when it uses a device, since drivers and their libraries are found by variables.
  */
-export type TrialsOptions = { readonly program: string; readonly atOnce?: number; readonly prlimit?: string };
+export type TrialsOptions = {
+  readonly program: string;
+  readonly atOnce?: number;
+  readonly prlimit?: string;
+  readonly deviceVariables?: Readonly<Record<string, string>>;
+};
 
 /** How long a process waits for another model, and how many models it takes before it is replaced. */
 const idleMs = 30_000;
@@ -24,7 +32,7 @@ type Place = { readonly process: TrialProcess; models: number; idle: NodeJS.Time
  * Trials in child processes. One that has proved its model goes on to the next; after a rejection, or some models, a
  * fresh one is started. No file is read that keeps tensors outside of itself.
  */
-export function createModelTrials({ program, atOnce = 2, prlimit = 'prlimit' }: TrialsOptions): ModelTrials {
+export function createModelTrials({ program, atOnce = 2, prlimit = 'prlimit', deviceVariables = {} }: TrialsOptions): ModelTrials {
   const spare: Place[] = [];
   const waiting: (() => void)[] = [];
   let busy = 0;
@@ -43,7 +51,7 @@ export function createModelTrials({ program, atOnce = 2, prlimit = 'prlimit' }: 
       clearTimeout(place.idle);
       if (!place.process.ended) return place;
     }
-    return { process: await startTrialProcess(program, prlimit), models: 0, idle: undefined };
+    return { process: await startTrialProcess(program, { prlimit, variables: {} }), models: 0, idle: undefined };
   };
   const giveBack = (place: Place): void => {
     if (place.process.ended) return;
@@ -56,14 +64,28 @@ export function createModelTrials({ program, atOnce = 2, prlimit = 'prlimit' }: 
     spare.push(place);
   };
 
+  /** A fresh process, which is never used again: what a device leaves in it would be counted to the next model. */
+  const onDevice = async (on: DevicePlace, limits: TrialLimits): Promise<TrialProcess> => {
+    const process = await startTrialProcess(program, { prlimit, variables: deviceVariables });
+    try {
+      await process.limit({ ...limits, onDevice: true });
+      await useDevice(process, on);
+      return process;
+    } catch (error) {
+      process.end();
+      throw error;
+    }
+  };
+
   return {
-    async open(model, limits) {
+    async open(model, limits, on) {
       refuseWhatLiesOutside(model);
       await enter();
       let place: Place | undefined;
       try {
-        place = await take();
-        return await load(place.process, { model, limits }, () => {
+        place = on === undefined ? await take() : { process: await onDevice(on, limits), models: modelsAProcess, idle: undefined };
+        if (on === undefined) await place.process.limit({ ...limits, onDevice: false });
+        return await load(place.process, model, () => {
           giveBack(place!);
           leave();
         });
@@ -71,6 +93,17 @@ export function createModelTrials({ program, atOnce = 2, prlimit = 'prlimit' }: 
         place?.process.end();
         leave();
         throw error;
+      }
+    },
+    async probe(on, limits) {
+      await enter();
+      try {
+        (await onDevice(on, limits)).end();
+        return null;
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error);
+      } finally {
+        leave();
       }
     },
     async close() {
@@ -93,13 +126,8 @@ function refuseWhatLiesOutside(model: Uint8Array): void {
   );
 }
 
-async function load(
-  process: TrialProcess,
-  { model, limits }: { model: Uint8Array; limits: TrialLimits },
-  done: () => void,
-): Promise<ModelTrial> {
+async function load(process: TrialProcess, model: Uint8Array, done: () => void): Promise<ModelTrial> {
   const call = async (ask: TrialCall, doing: string): Promise<TrialAnswer> => await process.call(ask, doing);
-  await process.limit(limits);
   const folder = await mkdtemp(join(tmpdir(), 'perennial-trial-'));
   let loaded: TrialAnswer;
   try {

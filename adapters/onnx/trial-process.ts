@@ -8,8 +8,13 @@ import type { TrialAnswer, TrialCall } from './trial-messages.js';
 /** A process for trials that holds no model yet. After a crash, or a limit that was broken, it is gone. */
 export type TrialProcess = {
   readonly ended: boolean;
-  /** Bounds what may be asked until the next `limit`. */
-  limit(limits: { readonly memoryBytes: number; readonly limitMs: number }): Promise<void>;
+  /** The end of what it wrote to stderr. */
+  readonly stderr: string;
+  /**
+   * Bounds what may be asked until the next `limit`. Drivers of devices reserve addresses far beyond what they use: with
+   * `onDevice` the resident size alone is bounded.
+   */
+  limit(limits: { readonly memoryBytes: number; readonly limitMs: number; readonly onDevice: boolean }): Promise<void>;
   /**
    * Rejects with `ArtifactRejected` when the file crashes the process or breaks a limit, or, with `refusedBy: 'model'` among
    * its details, when ONNX Runtime refuses what was asked of it.
@@ -29,11 +34,14 @@ const run = promisify(execFile);
 /** What the system's allocator is told, so that freed memory goes back at once and the next model's size is measured right. */
 const allocator = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '131072' };
 
+/** `variables` is all that it gets of this process's environment. */
+export type TrialProcessOptions = { readonly prlimit: string; readonly variables: Readonly<Record<string, string>> };
+
 /** Starts one. `Unavailable` when it does not come up: that says nothing of any model. */
-export async function startTrialProcess(program: string, prlimit: string): Promise<TrialProcess> {
+export async function startTrialProcess(program: string, { prlimit, variables }: TrialProcessOptions): Promise<TrialProcess> {
   const child = fork(program, [import.meta.url], {
     // Nothing of this process's secrets, and no inspector or loader of its own.
-    env: allocator,
+    env: { ...variables, ...allocator },
     execArgv: ['--expose-gc'],
     cwd: tmpdir(),
     serialization: 'advanced',
@@ -41,7 +49,7 @@ export async function startTrialProcess(program: string, prlimit: string): Promi
   });
   let waiting: Waiting | null = null;
   let last: Extract<TrialAnswer, { kind: 'empty' }> | null = null;
-  let limits = { memoryBytes: Infinity, limitMs: startLimitMs };
+  let limits = { memoryBytes: Infinity, limitMs: startLimitMs, onDevice: false };
   let ended: Error | null = null;
   let stderr = '';
 
@@ -115,6 +123,9 @@ export async function startTrialProcess(program: string, prlimit: string): Promi
     get ended() {
       return ended !== null;
     },
+    get stderr() {
+      return stderr;
+    },
     async limit(wanted) {
       limits = wanted;
       await limitAddressSpace(prlimit, { pid: child.pid!, ...wanted, ...last! });
@@ -139,12 +150,13 @@ export async function startTrialProcess(program: string, prlimit: string): Promi
  */
 async function limitAddressSpace(
   prlimit: string,
-  of: { pid: number; memoryBytes: number; limitMs: number; virtualBytes: number | null; cpuSeconds: number },
+  of: { pid: number; memoryBytes: number; limitMs: number; onDevice: boolean; virtualBytes: number | null; cpuSeconds: number },
 ): Promise<void> {
   if (of.virtualBytes === null || !Number.isFinite(of.memoryBytes)) return;
   // Soft limits: the next model may get others. A process that its parent lost while it computes ends by its CPU time.
   const cpuSeconds = Math.ceil(of.cpuSeconds + (4 * of.limitMs) / 1000) + 1;
-  const limits = [`--as=${Math.ceil(of.virtualBytes + of.memoryBytes)}:`, `--cpu=${cpuSeconds}:`, '--core=0:'];
+  const addresses = of.onDevice ? [] : [`--as=${Math.ceil(of.virtualBytes + of.memoryBytes)}:`];
+  const limits = [...addresses, `--cpu=${cpuSeconds}:`, '--core=0:'];
   await run(prlimit, [`--pid=${of.pid}`, ...limits]).catch(() => undefined);
 }
 

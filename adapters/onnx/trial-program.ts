@@ -9,7 +9,12 @@ import type { TrialTensor, TrialValue } from '../../activities/trial-ports.js';
 import type { TrialAnswer, TrialCall } from './trial-messages.js';
 
 const ort = createRequire(process.argv[2]!)('onnxruntime-node') as typeof OnnxRuntime;
-const sessionOptions = { intraOpNumThreads: 1, interOpNumThreads: 1, executionMode: 'sequential', logSeverityLevel: 4 } as const;
+let sessionOptions: OnnxRuntime.InferenceSession.SessionOptions = {
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  executionMode: 'sequential',
+  logSeverityLevel: 4,
+};
 
 /** A whole ONNX file that hands its input on, to have the runtime's own first costs behind before anything is measured. */
 const identity = Buffer.from('CAgSADo3ChAKAXgSAXkiCElkZW50aXR5EgFnWg8KAXgSCgoICAESBAoCCAFiDwoBeRIKCggIARIECgIIAUIECgAQEQ==', 'base64');
@@ -91,9 +96,18 @@ async function unload(): Promise<TrialAnswer> {
   return empty();
 }
 
+/** What a device costs this process once is behind it when the first model is measured. */
+async function use(executionProviders: Extract<TrialCall, { kind: 'use' }>['executionProviders']): Promise<TrialAnswer> {
+  sessionOptions = { ...sessionOptions, executionProviders };
+  await warmUp();
+  return empty();
+}
+
 async function answerTo(call: TrialCall): Promise<TrialAnswer> {
   try {
     switch (call.kind) {
+      case 'use':
+        return await use(call.executionProviders);
       case 'load':
         return await load(call.path);
       case 'run':
