@@ -3,6 +3,7 @@ import type { CliContext } from '../context.js';
 import { registerUp } from '../up.js';
 import { registerApply } from './apply.js';
 import { registerAudit } from './audit.js';
+import { registerClient } from './client.js';
 import { registerCommands } from './commands.js';
 import { registerDecisions } from './decide.js';
 import { registerExport } from './export.js';
@@ -27,6 +28,7 @@ const verbs: readonly ((program: Command, context: CliContext) => void)[] = [
   registerCommands,
   registerInvestigations,
   registerPredict,
+  registerClient,
   registerSchedules,
   registerPolicy,
   registerKeys,
