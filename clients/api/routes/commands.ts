@@ -1,6 +1,6 @@
-import { createRoute } from '@hono/zod-openapi';
-import { z } from '@hono/zod-openapi';
-import { answers, type Api, type ApiDeps, body, ok, requireModel } from '../api-deps.js';
+import { createRoute, z } from '@hono/zod-openapi';
+import { answers, type Api, type ApiDeps, ok, requireModel } from '../api-deps.js';
+import { plainRoutes } from '../plain-routes.js';
 import { command, commandAnswer, decideAnswer, decision, modelParam, promote, retrain, retrainAnswer, rolloutAnswer } from '../schemas.js';
 
 const rolloutAnswersWithinMs = 2_000;
@@ -8,78 +8,42 @@ const rolloutAnswersWithinMs = 2_000;
 /** Commands to the model's lifecycle. Each answers at once; a refusal is an answer with its reason, not an error. */
 export function commandRoutes(api: Api, deps: ApiDeps): void {
   const { commands, registry } = deps;
-  const tags = ['Commands'];
+  const { command: send } = plainRoutes(api, deps, ['Commands']);
+  const accepted = answers('Accepted or refused', commandAnswer);
 
-  api.openapi(
-    createRoute({
-      method: 'post',
+  send(
+    {
       path: '/api/models/{model}/retrain',
-      tags,
       summary: 'Ask for a run: it starts, queues, is a duplicate, or is refused',
-      request: { params: modelParam, ...body(retrain) },
+      input: retrain,
       responses: answers('What became of it', retrainAnswer),
-    }),
-    async (c) => {
-      const { model } = c.req.valid('param');
-      await requireModel(deps, model);
-      return ok(c, await commands.retrain(model, defined(c.req.valid('json'))));
     },
+    (model, asked) => commands.retrain(model, asked),
   );
-
-  api.openapi(
-    createRoute({
-      method: 'post',
+  send(
+    {
       path: '/api/models/{model}/decide',
-      tags,
       summary: 'Approve or reject a version',
-      request: { params: modelParam, ...body(decision) },
+      input: decision,
       responses: answers('Whether it counted', decideAnswer),
-    }),
-    async (c) => {
-      const { model } = c.req.valid('param');
-      await requireModel(deps, model);
-      return ok(c, await commands.decide(model, defined(c.req.valid('json'))));
     },
+    (model, decided) => commands.decide(model, decided),
   );
-
-  api.openapi(
-    createRoute({
-      method: 'post',
-      path: '/api/models/{model}/promote',
-      tags,
-      summary: 'Start the rollout of an approved version',
-      request: { params: modelParam, ...body(promote) },
-      responses: answers('Accepted or refused', commandAnswer),
-    }),
-    async (c) => {
-      const { model } = c.req.valid('param');
-      await requireModel(deps, model);
-      return ok(c, await commands.promote(model, defined(c.req.valid('json'))));
-    },
+  send(
+    { path: '/api/models/{model}/promote', summary: 'Start the rollout of an approved version', input: promote, responses: accepted },
+    (model, asked) => commands.promote(model, asked),
   );
-
-  const plain = {
-    rollback: 'Take traffic back at once',
-    pause: 'Let no trigger start a run',
-    resume: 'Let triggers start runs again',
-  } as const;
-  for (const name of ['rollback', 'pause', 'resume'] as const) {
-    api.openapi(
-      createRoute({
-        method: 'post',
-        path: `/api/models/{model}/${name}`,
-        tags,
-        summary: plain[name],
-        request: { params: modelParam, ...body(command) },
-        responses: answers('Accepted or refused', commandAnswer),
-      }),
-      async (c) => {
-        const { model } = c.req.valid('param');
-        await requireModel(deps, model);
-        return ok(c, await commands[name](model, defined(c.req.valid('json'))));
-      },
-    );
-  }
+  send(
+    { path: '/api/models/{model}/rollback', summary: 'Take traffic back at once', input: command, responses: accepted },
+    (model, asked) => commands.rollback(model, asked),
+  );
+  send({ path: '/api/models/{model}/pause', summary: 'Let no trigger start a run', input: command, responses: accepted }, (model, asked) =>
+    commands.pause(model, asked),
+  );
+  send(
+    { path: '/api/models/{model}/resume', summary: 'Let triggers start runs again', input: command, responses: accepted },
+    (model, asked) => commands.resume(model, asked),
+  );
 
   api.openapi(
     createRoute({
@@ -101,22 +65,19 @@ export function commandRoutes(api: Api, deps: ApiDeps): void {
     },
   );
 
+  const rollouts = plainRoutes(api, deps, ['Rollouts']);
   for (const action of ['promote', 'abort', 'resumeStep'] as const) {
-    api.openapi(
-      createRoute({
-        method: 'post',
+    rollouts.command(
+      {
         path: `/api/models/{model}/rollout/${action}`,
-        tags: ['Rollouts'],
         summary: rolloutSummaries[action],
-        request: { params: modelParam, ...body(command.omit({ requestId: true })) },
-        responses: answers('Accepted or refused', commandAnswer),
-      }),
-      async (c) => {
-        const { model } = c.req.valid('param');
-        await requireModel(deps, model);
+        input: command.omit({ requestId: true }),
+        responses: accepted,
+      },
+      async (model, asked) => {
         const running = await registry.rollout({ model });
-        if (running === null || running.status !== 'running') return ok(c, { accepted: false, reason: `no rollout of ${model} runs` });
-        return ok(c, await commands.rollout({ model, version: running.version }, action, c.req.valid('json')));
+        if (running === null || running.status !== 'running') return { accepted: false, reason: `no rollout of ${model} runs` };
+        return commands.rollout({ model, version: running.version }, action, asked);
       },
     );
   }
@@ -127,10 +88,3 @@ const rolloutSummaries = {
   abort: 'Take all traffic back to the champion now',
   resumeStep: 'Let a step that holds go on with a fresh deadline',
 } as const;
-
-/** Optional members that are absent stay absent. */
-function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
-}

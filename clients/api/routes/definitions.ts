@@ -3,11 +3,13 @@ import { parseDefinition } from '../../../contracts/define-model.js';
 import { PerennialError } from '../../../domain/errors.js';
 import { answers, type Api, type ApiDeps, body, ok, requireModel } from '../api-deps.js';
 import { modelClock } from '../model-clock.js';
+import { plainRoutes } from '../plain-routes.js';
 import { clock, clockChange, modelParam, publication, published } from '../schemas.js';
 
 /** Publishing definitions, and the clock of a model. */
 export function definitionRoutes(api: Api, deps: ApiDeps): void {
   const { registry, schedulesChanged } = deps;
+  const { readModel } = plainRoutes(api, deps, ['Clocks']);
 
   api.openapi(
     createRoute({
@@ -26,20 +28,8 @@ export function definitionRoutes(api: Api, deps: ApiDeps): void {
     },
   );
 
-  api.openapi(
-    createRoute({
-      method: 'get',
-      path: '/api/models/{model}/clock',
-      tags: ['Clocks'],
-      summary: "The model's clock and its time",
-      request: { params: modelParam },
-      responses: answers('Clock', clock),
-    }),
-    async (c) => {
-      const { model } = c.req.valid('param');
-      await requireModel(deps, model);
-      return ok(c, await modelClock(registry, model));
-    },
+  readModel({ path: '/api/models/{model}/clock', summary: "The model's clock and its time", responses: answers('Clock', clock) }, (model) =>
+    modelClock(registry, model),
   );
 
   api.openapi(

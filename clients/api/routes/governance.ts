@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { PolicyChange } from '../../../domain/policy-rules.js';
 import { answers, type Api, type ApiDeps, body, found, ok, requireModel } from '../api-deps.js';
+import { plainRoutes } from '../plain-routes.js';
 import {
   auditRow,
   auditVerdict,
@@ -21,11 +22,9 @@ import {
 export function governanceRoutes(api: Api, deps: ApiDeps): void {
   const { registry } = deps;
   const tags = ['Governance'];
+  const { read } = plainRoutes(api, deps, tags);
 
-  api.openapi(
-    createRoute({ method: 'get', path: '/api/policy', tags, summary: 'The policy in force', responses: answers('Policy', policy) }),
-    async (c) => ok(c, await registry.policy()),
-  );
+  read({ path: '/api/policy', summary: 'The policy in force', responses: answers('Policy', policy) }, () => registry.policy());
 
   api.openapi(
     createRoute({
@@ -42,26 +41,17 @@ export function governanceRoutes(api: Api, deps: ApiDeps): void {
     },
   );
 
-  api.openapi(
-    createRoute({
-      method: 'get',
+  read(
+    {
       path: '/api/policy/history',
-      tags,
       summary: 'Every version of the policy, oldest first',
       responses: answers('Versions', z.array(policyVersion)),
-    }),
-    async (c) => ok(c, await registry.policyHistory()),
+    },
+    () => registry.policyHistory(),
   );
 
-  api.openapi(
-    createRoute({
-      method: 'get',
-      path: '/api/people',
-      tags,
-      summary: 'Everybody with a registered key',
-      responses: answers('People', z.array(person)),
-    }),
-    async (c) => ok(c, await registry.people()),
+  read({ path: '/api/people', summary: 'Everybody with a registered key', responses: answers('People', z.array(person)) }, () =>
+    registry.people(),
   );
 
   api.openapi(
@@ -109,15 +99,9 @@ export function governanceRoutes(api: Api, deps: ApiDeps): void {
     },
   );
 
-  api.openapi(
-    createRoute({
-      method: 'get',
-      path: '/api/audit/verify',
-      tags,
-      summary: 'Check the chain of hashes',
-      responses: answers('Whole, or where it breaks', auditVerdict),
-    }),
-    async (c) => ok(c, await registry.verifyAudit()),
+  read(
+    { path: '/api/audit/verify', summary: 'Check the chain of hashes', responses: answers('Whole, or where it breaks', auditVerdict) },
+    () => registry.verifyAudit(),
   );
 
   api.openapi(

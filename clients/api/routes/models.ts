@@ -1,8 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { answers, type Api, type ApiDeps, ok, requireModel } from '../api-deps.js';
+import { answers, type Api, type ApiDeps, found, ok, requireModel } from '../api-deps.js';
 import { modelClock } from '../model-clock.js';
+import { plainRoutes } from '../plain-routes.js';
 import { aliasPeriod, liveAt, modelDetails, modelParam, modelStatus, modelSummary, moment, resolved } from '../schemas.js';
-import { found } from '../api-deps.js';
 
 /** How long the lifecycle workflow has to answer before the registry answers alone. */
 const lifecycleAnswersWithinMs = 2_000;
@@ -11,74 +11,53 @@ const lifecycleAnswersWithinMs = 2_000;
 export function modelRoutes(api: Api, deps: ApiDeps): void {
   const { registry, commands } = deps;
   const tags = ['Models'];
+  const { read, readModel } = plainRoutes(api, deps, tags);
 
-  api.openapi(
-    createRoute({
-      method: 'get',
+  read(
+    {
       path: '/api/models',
-      tags,
       summary: 'Models with their aliases and newest run',
       responses: answers('Models by name', z.array(modelSummary)),
-    }),
-    async (c) => ok(c, await registry.models()),
-  );
-
-  api.openapi(
-    createRoute({
-      method: 'get',
-      path: '/api/models/{model}',
-      tags,
-      summary: 'The active definition',
-      request: { params: modelParam },
-      responses: answers('Definition', modelDetails),
-    }),
-    async (c) => {
-      const { model } = c.req.valid('param');
-      await requireModel(deps, model);
-      return ok(c, { model, ...(await registry.definition(model)) });
     },
+    () => registry.models(),
   );
 
-  api.openapi(
-    createRoute({
-      method: 'get',
-      path: '/api/models/{model}/status',
-      tags,
-      summary: 'How the model stands; from the registry alone when no worker answers in time',
-      request: { params: modelParam },
-      responses: answers('Status', modelStatus),
+  readModel(
+    { path: '/api/models/{model}', summary: 'The active definition', responses: answers('Definition', modelDetails) },
+    async (model) => ({
+      model,
+      ...(await registry.definition(model)),
     }),
-    async (c) => {
-      const { model } = c.req.valid('param');
-      await requireModel(deps, model);
+  );
+
+  readModel(
+    {
+      path: '/api/models/{model}/status',
+      summary: 'How the model stands; from the registry alone when no worker answers in time',
+      responses: answers('Status', modelStatus),
+    },
+    async (model) => {
       const [status, clock, lifecycle] = await Promise.all([
         registry.status(model),
         modelClock(registry, model),
         commands.status(model, lifecycleAnswersWithinMs),
       ]);
-      return ok(c, {
+      return {
         ...status,
         ...clock,
         lifecycle: lifecycle.kind === 'answers' ? lifecycle.status.state : null,
         answeredBy: lifecycle.kind,
-      });
+      };
     },
   );
 
-  api.openapi(
-    createRoute({
-      method: 'get',
+  readModel(
+    {
       path: '/api/models/{model}/aliases',
-      tags,
       summary: 'Who held which alias when',
-      request: { params: modelParam },
       responses: answers('Periods, newest first', z.array(aliasPeriod)),
-    }),
-    async (c) => {
-      const { model } = c.req.valid('param');
-      await requireModel(deps, model);
-      return ok(c, await registry.aliasHistory(model));
     },
+    (model) => registry.aliasHistory(model),
   );
 
   api.openapi(
