@@ -5,7 +5,7 @@ import { archiveWorld } from '../rehearsal/archive.js';
 import { rehearse } from '../rehearsal/rehearse.js';
 import type { RehearsalResult } from '../rehearsal/rehearsal-record.js';
 import { Interrupted } from '../rehearsal/story/teller.js';
-import { Screen } from '../rehearsal/view/screen.js';
+import { Screen } from './output/screen.js';
 import type { CliContext } from './context.js';
 import { countOption } from './options.js';
 import type { Style } from './output/style.js';

@@ -11,7 +11,7 @@ import { RehearsalRecord, type RehearsalResult, type RunLine } from './rehearsal
 import { tellEnding } from './story/ending.js';
 import { Interrupted, type Teller } from './story/teller.js';
 import { tellStory } from './story/tell-story.js';
-import type { Screen } from './view/screen.js';
+import type { Screen } from '../cli/output/screen.js';
 
 export type Rehearsal = {
   readonly context: CliContext;

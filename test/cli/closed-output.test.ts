@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { expect, test, vi } from 'vitest';
 import { endWithReader, outliveReader } from '../../clients/cli/closed-output.js';
-import { Screen } from '../../clients/rehearsal/view/screen.js';
+import { Screen } from '../../clients/cli/output/screen.js';
 
 /** A pipe whose reader has gone. */
 const unread = () =>

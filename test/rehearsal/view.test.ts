@@ -2,8 +2,9 @@ import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { styleFor } from '../../clients/cli/output/style.js';
 import { ReplayLine } from '../../clients/rehearsal/view/replay-line.js';
-import { RunView } from '../../clients/rehearsal/view/run-view.js';
-import { Screen } from '../../clients/rehearsal/view/screen.js';
+import { RunView } from '../../clients/cli/output/run-view.js';
+import { Screen } from '../../clients/cli/output/screen.js';
+import type { RolloutStatus } from '../../contracts/rollout.js';
 import type { StepProgress } from '../../contracts/steps.js';
 
 class Paper extends Writable {
@@ -116,6 +117,27 @@ describe('the view of a run', () => {
     expect(view.block('>').plain).toContain('waits behind another run');
     view.hear({ kind: 'noWorker' });
     expect(view.block('>').plain).toContain('no worker answers');
+  });
+
+  it('tells once that a version waits for a decision, and nothing when the policy decides at once', () => {
+    const view = new RunView({ style, awaitingApproval: (version) => [`approve ${version}`] });
+    const approval = (startedAtMs: number): StepProgress => ({ step: 'approval', status: 'waiting', startedAtMs });
+    const seen = (step: StepProgress) => ({ ...progress([step]), progress: { ...progress([step]).progress, version: '1.0.1' } });
+    expect(view.hear(seen(approval(Date.now() + 60_000)))).toEqual([]);
+    expect(view.hear(seen(approval(0)))).toEqual(['approve 1.0.1']);
+    expect(view.hear(seen(approval(0)))).toEqual([]);
+    expect(view.hear(seen({ ...approval(0), status: 'done', endedAtMs: 1_000, detail: 'by ann' }))).toEqual(['✓ approval      1 s  by ann']);
+  });
+
+  it('shows how far a rollout is, and why the step before was left', () => {
+    const view = new RunView({ style });
+    const rollout = {
+      stepName: 'canary 5%',
+      share: 0.05,
+      evidence: [{ verdict: { reason: 'pass after 18 h' } }],
+    } as unknown as RolloutStatus;
+    view.hear({ ...progress([{ step: 'rollout', status: 'running', startedAtMs: 0 }]), work: [], rollout });
+    expect(view.block('>').plain).toMatch(/^> rollout +[\d.]+ s {2}canary 5% at 5%, before: pass after 18 h$/);
   });
 
   it('tells a refused and a failed step from a good one', () => {

@@ -1,5 +1,5 @@
 import type { CliIo } from '../context.js';
-import { LiveLines } from './live-lines.js';
+import { Screen } from './screen.js';
 import { type Style, styleFor } from './style.js';
 import { type Column, factLines, tableLines } from './table.js';
 
@@ -67,8 +67,8 @@ export class Output {
     if (this.json) this.#io.stdout.write(`${JSON.stringify(value)}\n`);
   }
 
-  /** Lines that are drawn anew in place on a terminal. */
-  liveLines(): LiveLines {
-    return new LiveLines(this.#people);
+  /** Where people see what goes on. */
+  screen(): Screen {
+    return new Screen({ stream: this.#people });
   }
 }

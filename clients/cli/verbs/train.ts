@@ -7,7 +7,7 @@ import type { CliContext } from '../context.js';
 import { filledOption, momentHelp, momentOption } from '../options.js';
 import { outcomeText } from '../output/figures.js';
 import type { Output } from '../output/output.js';
-import { runScreen } from '../output/run-screen.js';
+import { RunView } from '../output/run-view.js';
 import { examples, verb } from '../verb.js';
 
 type Options = {
@@ -68,17 +68,20 @@ export function runDocument({ run, version, outcome, reason, metrics, gates, sec
 
 async function follow({ model, workflowId }: Run, context: CliContext, out: Output): Promise<RunResult> {
   const client = await context.client();
-  const screen = runScreen(out, {
-    awaitingApproval: (version) => [
-      out.style.bold(`! approval   ${model} ${version} waits for a decision. In another terminal:`),
-      `    ./perennial approve ${model} ${version}`,
-      `    ${context.temporalCommand(`workflow signal --workflow-id ${workflowIds.model(model)} --name approve --input '${JSON.stringify({ version, by: context.person, reason: 'looks right' })}'`)}`,
-    ],
-  });
+  const awaitingApproval = (version: string): string[] => [
+    out.style.bold(`! approval   ${model} ${version} waits for a decision. In another terminal:`),
+    `    ./perennial approve ${model} ${version}`,
+    `    ${context.temporalCommand(`workflow signal --workflow-id ${workflowIds.model(model)} --name approve --input '${JSON.stringify({ version, by: context.person, reason: 'looks right' })}'`)}`,
+  ];
+  const screen = out.screen();
+  const view = new RunView({ style: out.style, awaitingApproval });
+  screen.show(() => view.block(screen.turning));
   try {
-    const result = await client.waitForRun(workflowId, (seen) => screen.seen(seen));
+    const result = await client.waitForRun(workflowId, (seen) => {
+      for (const line of view.hear(seen)) screen.say(line);
+    });
     // What came after the last look.
-    screen.seen({ kind: 'progress', progress: { ...result, stage: 'ended' }, work: [], rollout: null });
+    for (const line of view.over(result.steps)) screen.say(line);
     return result;
   } finally {
     screen.end();

@@ -4,7 +4,7 @@ import { formatTime } from '../../../domain/format.js';
 import { gateLines, metricLines, planTable } from '../../cli/output/evidence-lines.js';
 import { signed } from '../../cli/signing.js';
 import type { VersionDetails } from '../../api/answers.js';
-import type { LiveBlock } from '../view/screen.js';
+import type { LiveBlock } from '../../cli/output/screen.js';
 import { askKey } from '../view/ask-key.js';
 import type { Teller } from './teller.js';
 

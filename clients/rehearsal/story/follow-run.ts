@@ -3,8 +3,8 @@ import { workflowIds } from '../../../contracts/ids.js';
 import { formatDuration } from '../../../domain/format.js';
 import { outcomeText } from '../../cli/output/figures.js';
 import type { RunWatch } from '../../client/wait-for-run.js';
-import { RunView } from '../view/run-view.js';
-import type { LiveBlock } from '../view/screen.js';
+import { RunView } from '../../cli/output/run-view.js';
+import type { LiveBlock } from '../../cli/output/screen.js';
 import { type Teller, unlessInterrupted } from './teller.js';
 
 /** Shows a part of the run in another way while it says so: an approval, a rollout. */

@@ -1,6 +1,6 @@
 import type { RunResult } from '../../../contracts/retrain.js';
 import type { RunWatch } from '../../client/wait-for-run.js';
-import type { LiveBlock } from '../view/screen.js';
+import type { LiveBlock } from '../../cli/output/screen.js';
 import { Approval } from './approval.js';
 import { followRun } from './follow-run.js';
 import { RolloutScene } from './rollout.js';

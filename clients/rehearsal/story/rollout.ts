@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RolloutAnswer } from '../../api/answers.js';
 import { formatPercent } from '../../../domain/format.js';
 import { rolloutLines } from '../../cli/output/rollout-lines.js';
-import type { LiveBlock } from '../view/screen.js';
+import type { LiveBlock } from '../../cli/output/screen.js';
 import { endOfReplay, type Replay, startReplay } from './replay.js';
 import type { Teller } from './teller.js';
 

@@ -6,7 +6,7 @@ import type { PerennialClient } from '../../client/perennial-client.js';
 import type { ModelDefinition } from '../../../domain/model-definition.js';
 import type { RehearsalOptions } from '../rehearsal-plan.js';
 import type { RehearsalRecord } from '../rehearsal-record.js';
-import type { Screen } from '../view/screen.js';
+import type { Screen } from '../../cli/output/screen.js';
 
 /** What every chapter of the story works with. */
 export type Teller = {

@@ -1,6 +1,6 @@
 import { formatCount, formatNumber, formatPercent, formatTime } from '../../../domain/format.js';
 import type { DriverReport, VersionError } from '../driver-messages.js';
-import type { LiveBlock } from './screen.js';
+import type { LiveBlock } from '../../cli/output/screen.js';
 
 const barWidth = 24;
 

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { cut } from '../../cli/output/style.js';
+import { cut } from './style.js';
 
 /** What goes on now: lines that are drawn again in place on a terminal, and one plain line for where there is none. */
 export type LiveBlock = { readonly lines: readonly string[]; readonly plain: string };
