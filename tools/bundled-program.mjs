@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { nodeBundle } from './node-bundle.mjs';
 import { setUpOrExit } from './setup.mjs';
 
 /**
@@ -15,11 +16,7 @@ export async function runBundled({ source, args, need }) {
   await bundle({
     entryPoints: [join(places.root, source)],
     outfile: output,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
+    ...nodeBundle,
     external: ['*.mjs'],
     logLevel: 'error',
   });

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { beforeAll, expect, test } from 'vitest';
+import { nodeBundle } from '../../tools/node-bundle.mjs';
 import { goodRequest } from './support/raw-socket.js';
 import { ask, until } from './support/requests.js';
 import { openStage } from './support/stage.js';
@@ -24,11 +25,7 @@ beforeAll(async () => {
     ),
     outdir: programs,
     outbase: root,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
+    ...nodeBundle,
     logLevel: 'error',
   });
   await mkdir(join(programs, 'gateway/grpc'), { recursive: true });

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { folderModels } from '../../adapters/serving/folder-models.js';
 import { writePackageFolder } from '../../adapters/serving/package-folder.js';
 import type { Gateway } from '../../gateway/gateway.js';
+import { nodeBundle } from '../../tools/node-bundle.mjs';
 import { readSageMakerConfig } from '../../workers/sagemaker-config.js';
 import { get, pairs, post } from './support/requests.js';
 import { openStage } from './support/stage.js';
@@ -219,10 +220,7 @@ describe('the process that runs inside SageMaker', () => {
       entryPoints: sources.map(entry),
       outdir: built,
       outbase: entry(''),
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      packages: 'external',
+      ...nodeBundle,
     });
     await writeFile(join(built, 'package.json'), '{"type":"module"}');
     await symlink(entry('node_modules'), join(built, 'node_modules'));

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { digestOf } from '../digest.mjs';
 import { bundledFiles, entryPoints, sourceFolders, workflowBundle, workflowEntry } from '../entry-points.mjs';
 import { SetUpFailure } from '../failure.mjs';
+import { nodeBundle } from '../node-bundle.mjs';
 import { CommandFailure } from '../run-command.mjs';
 
 const KEPT = 3;
@@ -78,12 +79,8 @@ async function bundlePrograms({ root, folder, paths }) {
       entryPoints: [...paths],
       outdir: folder,
       outbase: root,
-      bundle: true,
+      ...nodeBundle,
       splitting: true,
-      format: 'esm',
-      platform: 'node',
-      target: 'node20',
-      packages: 'external',
       sourcemap: true,
       logLevel: 'silent',
       plugins: [keepTools()],

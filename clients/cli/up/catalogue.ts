@@ -6,6 +6,7 @@ import { build } from 'esbuild';
 import { parseDefinition } from '../../../contracts/define-model.js';
 import type { ModelDefinition } from '../../../domain/model-definition.js';
 import { PerennialError } from '../../../domain/errors.js';
+import { nodeBundle } from '../../../tools/node-bundle.mjs';
 
 /**
  * The models of the clone: the default exports of `models/*.ts`, bundled into the build folder and validated.
@@ -33,11 +34,7 @@ async function readModel(path: string, folder: string): Promise<ModelDefinition>
       await build({
         entryPoints: [path],
         outfile: output,
-        bundle: true,
-        format: 'esm',
-        platform: 'node',
-        target: 'node20',
-        packages: 'external',
+        ...nodeBundle,
         logLevel: 'silent',
       });
     }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
+import { nodeBundle } from '../../../tools/node-bundle.mjs';
 
 let built: string | undefined;
 
@@ -16,11 +17,7 @@ export function trialProgram(): string {
   buildSync({
     entryPoints: [source],
     outfile: built,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
+    ...nodeBundle,
   });
   return built;
 }
