@@ -5,25 +5,17 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CaptureFiles } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';
+import type { GatewayConfig } from '../gateway-config.js';
 import type { Log } from '../log.js';
 import { CaptureDisk } from './capture-disk.js';
 import { adoptLeftovers, ownedHere } from './capture-leftovers.js';
 import { CapturePart } from './capture-part.js';
 import { CaptureShipping } from './capture-shipping.js';
 
-export type SpoolConfig = {
-  /** A file that has grown to this size is finished. */
-  readonly captureFileBytes: number;
-  /** A file is finished at this age. */
-  readonly captureFileMs: number;
-  /** Lines kept in memory; beyond half of it they are thinned out. */
-  readonly captureWaitingBytes: number;
-  /** Files kept on this machine while their place is away. */
-  readonly captureSpoolBytes: number;
-  /** Share of a disk in use from which on nothing more is written. */
-  readonly captureDiskUse: number;
-  readonly captureDiskEveryMs: number;
-};
+export type SpoolConfig = Pick<
+  GatewayConfig,
+  'captureFileBytes' | 'captureFileMs' | 'captureWaitingBytes' | 'captureSpoolBytes' | 'captureDiskUse' | 'captureDiskEveryMs'
+>;
 
 export type SpoolDeps = { readonly folder: string; readonly files: CaptureFiles; readonly config: SpoolConfig; readonly log: Log };
 

@@ -58,28 +58,24 @@ export async function startStack(world: World, { say, doing }: StackEvents): Pro
     await stopAll({ world, processes, ends, doing });
   };
   try {
-    const gatewayPort = await choosePort({
+    const port = (part: Pick<Parameters<typeof choosePort>[0], 'what' | 'preferred' | 'variable' | 'except'>) =>
+      choosePort({ ...part, env: world.env, say });
+    const gatewayPort = await port({
       what: 'the gateway',
       preferred: 8600,
       variable: 'PERENNIAL_GATEWAY_PORT',
-      env: world.env,
-      say,
       except: new Set([preferredGrpcPort]),
     });
-    const gatewayGrpcPort = await choosePort({
+    const gatewayGrpcPort = await port({
       what: "the gateway's gRPC",
       preferred: preferredGrpcPort,
       variable: 'PERENNIAL_GATEWAY_GRPC_PORT',
-      env: world.env,
-      say,
       except: new Set([gatewayPort]),
     });
-    const apiPort = await choosePort({
+    const apiPort = await port({
       what: 'the control API',
       preferred: 8500,
       variable: 'PERENNIAL_API_PORT',
-      env: world.env,
-      say,
       except: new Set([gatewayPort, gatewayGrpcPort]),
     });
     doing('starting Temporal and Postgres');
