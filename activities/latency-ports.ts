@@ -26,6 +26,4 @@ export type LatencyRow = {
 export type LatencyStore = {
   /** Stores rows, replacing the earlier states of the same ones: a row only grows, so that a retry changes nothing. */
   write(rows: readonly LatencyRow[]): Promise<void>;
-  /** Forgets rows that were begun before this wall time; answers how many. */
-  forgetBefore(openedMs: number): Promise<number>;
 };

@@ -105,9 +105,10 @@ export type GatewayConfig = {
   readonly slowRequestMs: number;
   /** How often the registry is asked for the quality of what is live. */
   readonly qualityEveryMs: number;
-  /** How often latency sketches are stored, and how long they are kept there. */
+  /** How often latency sketches are stored. */
   readonly latencyEveryMs: number;
-  readonly latencyRetentionMs: number;
+  /** Sketches that could not be stored for so long are given up: well before sketches of that age are merged. */
+  readonly latencyLateMs: number;
   /** Captures kept in memory while the store is slow or away; more are dropped and counted. */
   readonly maxCaptures: number;
   /** How long this thread may be busy on end before it captures fewer predictions. */
@@ -206,7 +207,7 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   slowRequestMs: 1_000,
   qualityEveryMs: 60_000,
   latencyEveryMs: 1_000,
-  latencyRetentionMs: 30 * 24 * 3_600_000,
+  latencyLateMs: 24 * 3_600_000,
   captureBatchRows: 500,
   maxCaptures: 100_000,
   captureBusyAfterMs: 2_000,

@@ -14,13 +14,12 @@ export type RecorderDeps = {
   /** Name of the gateway, whose processes each write rows of their own. */
   readonly gateway: string;
   readonly metrics: GatewayMetrics;
-  readonly config: { readonly latencyEveryMs: number; readonly latencyRetentionMs: number };
+  readonly config: { readonly latencyEveryMs: number; readonly latencyLateMs: number };
   readonly log: Log;
 };
 
 /** Slots that are open, and rows that wait for the store, together. A slot is some hundred bytes to some kilobytes. */
 const maxSlots = 20_000;
-const forgetEveryMs = 3_600_000;
 
 /** Room for the slots of a gateway that records latencies; one without a store has none. */
 export const slotBudget = (hasStore: boolean): SlotBudget => ({ left: hasStore ? maxSlots : 0, dropped: 0 });
@@ -40,7 +39,6 @@ export class LatencyRecorder {
   /** Turns at work or waiting. */
   #turns = 0;
   #lastFailure: unknown = null;
-  #forgotAtMs = -Infinity;
   written = 0;
   dropped = 0;
 
@@ -101,7 +99,6 @@ export class LatencyRecorder {
       if (rows.length > 0) await this.#deps.store.write(rows.map(([, row]) => row));
       this.written += rows.length;
       for (const [key] of rows) this.#remove(key);
-      await this.#forget();
     } catch (error) {
       this.#lastFailure = error;
       if (!isRefusal(error)) return;
@@ -120,9 +117,10 @@ export class LatencyRecorder {
         this.#waiting.set(key, { gateway: this.#writer, model, version, ...row });
       }
     }
-    for (const key of this.#waiting.keys()) {
-      if (metrics.slots.left >= 0) break;
-      this.#drop(key);
+    for (const [key, { openedMs }] of this.#waiting) {
+      // An earlier state of a late one may be merged with others by now: it would be counted once more.
+      const isLate = nowMs - openedMs > this.#deps.config.latencyLateMs;
+      if (isLate || metrics.slots.left < 0) this.#drop(key);
     }
   }
 
@@ -133,12 +131,5 @@ export class LatencyRecorder {
 
   #remove(key: string): void {
     if (this.#waiting.delete(key)) this.#deps.metrics.slots.left++;
-  }
-
-  async #forget(): Promise<void> {
-    const nowMs = performance.now();
-    if (nowMs - this.#forgotAtMs < forgetEveryMs) return;
-    this.#forgotAtMs = nowMs;
-    await this.#deps.store.forgetBefore(Date.now() - this.#deps.config.latencyRetentionMs);
   }
 }

@@ -29,11 +29,6 @@ class Away implements LatencyStore {
     if (this.away) throw new PerennialError('Unavailable', 'Postgres did not answer');
     for (const row of rows) this.rows.set(`${row.version} ${row.shadow} ${row.eventMinute} ${row.openedMs}`, row);
   }
-  readonly forgotten: number[] = [];
-  async forgetBefore(openedMs: number): Promise<number> {
-    this.forgotten.push(openedMs);
-    return 0;
-  }
 }
 
 const flush = (gateway: Gateway) => post(`${gateway.url}/v2/captures/flush`, {});
@@ -132,7 +127,6 @@ describe('latencies', () => {
         writes++;
         await held;
       },
-      forgetBefore: async () => 0,
     };
     const { routes, outcomes } = stage.registry;
     const gateway = await stage.start({ latencyEveryMs: 1 }, { routes, outcomes, captures, latencies: slow });
@@ -145,16 +139,16 @@ describe('latencies', () => {
     expect((await flush(gateway)).status).toBe(200);
   });
 
-  it('are forgotten after their time', async () => {
+  it('are given up when the store was away for so long that others of their age are merged', async () => {
     const store = new Away();
-    store.away = false;
     const { routes, outcomes } = stage.registry;
-    const gateway = await stage.start({ latencyRetentionMs: 5_000, latencyEveryMs: 10 }, { routes, outcomes, captures, latencies: store });
-    await until(() => store.forgotten.length > 0);
-    await flush(gateway);
-    // Once an hour, not each turn.
-    expect(store.forgotten).toHaveLength(1);
-    expect(Date.now() - store.forgotten[0]!).toBeGreaterThanOrEqual(5_000);
+    const gateway = await stage.start({ latencyLateMs: 20, latencyEveryMs: 5 }, { routes, outcomes, captures, latencies: store });
+    await ask(gateway, 'demand');
+    await until(async () => (await metric(gateway, 'gateway_latency_sketches_dropped_total')) >= 1);
+    await until(async () => (await metric(gateway, 'gateway_latency_sketches_waiting')) === 0);
+    store.away = false;
+    expect((await flush(gateway)).status).toBe(200);
+    expect([...store.rows.values()]).toEqual([]);
   });
 
   it('are stored when the gateway stops', async () => {

@@ -174,14 +174,3 @@ test('a challenger that is slow at one gateway of three fails its step, although
   await latencies.write([at('c', '1.0.1', 500)]);
   expect(await judge()).toMatchObject({ latency: 'failed', latencyRatio: 'failed' });
 });
-
-test('rows are forgotten by the wall time at which they were begun', async () => {
-  const { latencies, measurement } = stores();
-  const model = freshModel();
-  await latencies.write([
-    row({ model, gateway: 'old', openedMs: 5_000 }, [{ latencyMs: 5, timeMs: hour }]),
-    row({ model, gateway: 'new', openedMs: 20_000 }, [{ latencyMs: 5, timeMs: hour }]),
-  ]);
-  expect(await latencies.forgetBefore(10_000)).toBeGreaterThanOrEqual(1);
-  expect(await measurement.variant({ model, version: '1.0.0', shadow: false, fromMs: 0, toMs: 2 * hour })).toMatchObject({ requests: 1 });
-});

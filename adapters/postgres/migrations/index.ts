@@ -4,6 +4,7 @@ import * as serving from './0002-serving.js';
 import * as latencySketches from './0003-latency-sketches.js';
 import * as candidateMetrics from './0004-candidate-metrics.js';
 import * as cachedCaptures from './0005-cached-captures.js';
+import * as upkeep from './0006-upkeep.js';
 
 /** Every migration by name, in order. A migration that was released is never changed. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -12,4 +13,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0003-latency-sketches': latencySketches,
   '0004-candidate-metrics': candidateMetrics,
   '0005-cached-captures': cachedCaptures,
+  '0006-upkeep': upkeep,
 };

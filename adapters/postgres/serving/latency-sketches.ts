@@ -11,11 +11,6 @@ export function createLatencyStore(db: Kysely<Database>): LatencyStore {
     async write(rows) {
       for (let from = 0; from < rows.length; from += rowsPerInsert) await upsert(db, rows.slice(from, from + rowsPerInsert));
     },
-
-    async forgetBefore(openedMs) {
-      const { numDeletedRows } = await db.deleteFrom('latency_sketches').where('opened_ms', '<', openedMs).executeTakeFirst();
-      return Number(numDeletedRows);
-    },
   };
 }
 

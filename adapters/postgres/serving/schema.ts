@@ -72,12 +72,14 @@ export interface CaptureTable {
   cached: Generated<boolean>;
 }
 
-/** Latencies that one gateway measured of one version within one minute of event time; see `activities/latency-ports.ts`. */
+/** Latencies that one gateway measured of one version within one minute of event time, or many merged; see `activities/latency-ports.ts`. */
 export interface LatencySketchTable {
   model: string;
   version: string;
   shadow: boolean;
+  /** First minute of event time that it covers, and how many: 1 as a gateway wrote it, 60 or 1440 when merged. */
   event_minute: number;
+  span_minutes: Generated<number>;
   gateway: string;
   opened_ms: number;
   first_ms: number;
@@ -154,7 +156,7 @@ export interface InvestigationTable {
   closed_at: NullableTimeColumn;
 }
 
-/** Tables of migrations 0002 and 0003. */
+/** Tables of migrations 0002, 0003 and 0006. */
 export interface ServingTables {
   routes: RouteTable;
   route_changes: RouteChangeTable;
