@@ -3,20 +3,15 @@ import { get as httpGet } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Agent } from 'undici';
-import { changeRoute } from '../../adapters/postgres/serving/route-state.js';
 import { Stack } from './stack.js';
-import { publishToy, seedVersion } from './toy-model.js';
+import { serveToy } from './toy-model.js';
 
 const model = 'toy-processes';
 let stack: Stack;
 
 beforeAll(async () => {
   stack = await Stack.open();
-  const definition = await publishToy(stack, model, { maxP95Ms: 10_000 });
-  const version = await seedVersion(stack, definition, 'linear');
-  const target = { variants: [{ version, weight: 1 }], shadow: null, standby: [], salt: 'e2e' };
-  const change = { model, expected: 0, target, kind: 'step', promotionId: 'e2e', stepIndex: 0, by: 'e2e', reason: 'a test' } as const;
-  await stack.database.db.transaction().execute((trx) => changeRoute(trx, change));
+  await serveToy(stack, model);
 });
 afterEach(async () => {
   await stack.stop('gateway');

@@ -5,9 +5,8 @@ import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { changeGatewayKeys } from '../../adapters/keys/gateway-key-file.js';
 import { makeGatewayKey } from '../../adapters/keys/gateway-key.js';
-import { changeRoute } from '../../adapters/postgres/serving/route-state.js';
 import { Stack } from './stack.js';
-import { publishToy, seedVersion } from './toy-model.js';
+import { serveToy } from './toy-model.js';
 
 const model = 'toy-shared';
 let stack: Stack;
@@ -16,11 +15,7 @@ let ops: string;
 
 beforeAll(async () => {
   stack = await Stack.open();
-  const definition = await publishToy(stack, model, { maxP95Ms: 10_000 });
-  const version = await seedVersion(stack, definition, 'linear');
-  const target = { variants: [{ version, weight: 1 }], shadow: null, standby: [], salt: 'e2e' };
-  const change = { model, expected: 0, target, kind: 'step', promotionId: 'e2e', stepIndex: 0, by: 'e2e', reason: 'a test' } as const;
-  await stack.database.db.transaction().execute((trx) => changeRoute(trx, change));
+  await serveToy(stack, model);
   const usual = { models: null, expiresAtMs: null };
   const slow = makeGatewayKey({ ...usual, name: 'shop', role: 'predict', requestsPerSecond: 0.01 }, Date.now());
   const free = makeGatewayKey({ ...usual, name: 'ops', role: 'admin', requestsPerSecond: null }, Date.now());

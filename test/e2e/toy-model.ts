@@ -8,6 +8,7 @@ import { createApprovalStore } from '../../adapters/postgres/approval-store.js';
 import { publishDefinitions } from '../../adapters/postgres/definitions.js';
 import { createRegistryStore } from '../../adapters/postgres/registry-store.js';
 import { createDrivenClock } from '../../adapters/postgres/serving/clocks.js';
+import { changeRoute } from '../../adapters/postgres/serving/route-state.js';
 import { createPackageSigner } from '../../adapters/signing/package-signer.js';
 import { verifyDecision } from '../../adapters/keys/decision-signature.js';
 import type { PackageRef } from '../../contracts/artifacts.js';
@@ -120,6 +121,15 @@ export async function seedVersion(stack: Stack, definition: ModelDefinition, fix
   });
   await registry.endRun(resultOf({ model: definition.name, run }, { version, outcome: 'superseded', reason: 'seeded', metrics }));
   return version;
+}
+
+/** Publishes the model and sends every request to a version of it whose answer is a + 10 b. */
+export async function serveToy(stack: Stack, model: string): Promise<void> {
+  const definition = await publishToy(stack, model, { maxP95Ms: 10_000 });
+  const version = await seedVersion(stack, definition, 'linear');
+  const target = { variants: [{ version, weight: 1 }], shadow: null, standby: [], salt: 'e2e' };
+  const change = { model, expected: 0, target, kind: 'step', promotionId: 'e2e', stepIndex: 0, by: 'e2e', reason: 'a test' } as const;
+  await stack.database.db.transaction().execute((trx) => changeRoute(trx, change));
 }
 
 async function pack(stack: Stack, model: string, fixture: string): Promise<PackageRef> {
