@@ -77,6 +77,29 @@ export class Batcher {
   }
 
   /**
+   * Outputs of these rows where they can be had within this turn, from a model that gains nothing from a batch; null where
+   * the request has to wait its turn, by `run`. Throws what `run` rejects with.
+   */
+  runNow(feeds: NamedTensors, rows: number, { deadlineMs = Infinity, cancel, trace }: RunWish): NamedTensors | null {
+    const runner = this.#runner;
+    if (runner.runNow === undefined || rows > this.#limits.maxRows || this.pending > 0) return null;
+    if (cancel?.aborted === true) throw gone();
+    const startedMs = performance.now();
+    if (deadlineMs <= startedMs) throw expired();
+    trace?.runBegan({ rows, requests: 1 });
+    let outputs: NamedTensors;
+    try {
+      outputs = runner.runNow(feeds);
+    } catch (error) {
+      throw failure(error);
+    }
+    trace?.runEnded();
+    this.#limits.onQueued?.(0);
+    this.#limits.onBatch?.({ requests: 1, rows, ms: performance.now() - startedMs });
+    return outputs;
+  }
+
+  /**
    * Outputs of these rows. Rejects with a `RequestError`: `overloaded` when too many wait already and none of them less
    * urgently, `timeout` after `limitMs`, `expired` past the deadline, `cancelled` when the caller has gone,
    * `inferenceFailed` with the model's own reason.
@@ -193,7 +216,7 @@ export class Batcher {
 
 /** Whether a request shall still be run; one that shall not is told why. */
 function isWanted(entry: Waiting, nowMs: number): boolean {
-  if (entry.cancel?.aborted === true) refuse(entry, new RequestError('cancelled', 'the caller has gone'));
+  if (entry.cancel?.aborted === true) refuse(entry, gone());
   else if (entry.deadlineMs <= nowMs) refuse(entry, expired());
   return !entry.settled;
 }
@@ -201,6 +224,10 @@ function isWanted(entry: Waiting, nowMs: number): boolean {
 function giveUp(entry: Waiting, limitMs: number): void {
   if (entry.deadlineMs <= performance.now()) return refuse(entry, expired());
   refuse(entry, new RequestError('timeout', `the version did not answer within ${limitMs} ms`));
+}
+
+function gone(): RequestError {
+  return new RequestError('cancelled', 'the caller has gone');
 }
 
 function expired(): RequestError {

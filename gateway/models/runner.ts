@@ -9,6 +9,8 @@ export type Runner = {
   readonly outputs: readonly TensorMeta[];
   /** Rejects with ONNX Runtime's own message. Runs are answered in the order they were asked. */
   run(feeds: NamedTensors): Promise<NamedTensors>;
+  /** The same within the turn, where a model gains nothing from runs of several requests. Throws what `run` rejects with. */
+  runNow?(feeds: NamedTensors): NamedTensors;
   /** Frees the session; runs still waiting are rejected. */
   release(): Promise<void>;
 };

@@ -16,30 +16,25 @@ export type InferCall = {
   readonly cancel: Cancel;
 };
 
-/** `POST /v2/models/{m}[/versions/{v}]/infer`, with JSON or binary tensors. */
-export async function infer(deps: { predictor: Predictor; maxJsonDepth: number }, call: InferCall): Promise<Reply> {
+/** `POST /v2/models/{m}[/versions/{v}]/infer`, with JSON or binary tensors. Answers at once where the model does. */
+export function infer(deps: { predictor: Predictor; maxJsonDepth: number }, call: InferCall): Reply | Promise<Reply> {
   const { model, version, headers, body, arrivedMs, cancel } = call;
   const headerKey = headers['x-perennial-key'];
   const headLength = headers['inference-header-content-length'];
   const read = readInferBody({ body, headLength }, deps.maxJsonDepth);
   const observed = { contentType: headLength === undefined ? 'application/json' : 'application/octet-stream', body };
-  if (read.kind === 'raw')
-    return inferReply(
-      await deps.predictor.predict({ model, version, key: callerKey(undefined, headerKey), arrivedMs, cancel, observed, read: read.read }),
-    );
-  const { request } = read;
-  const { parameters } = request;
-  const key = callerKey(parameters['key'], headerKey);
-  return inferReply(
-    await deps.predictor.predict({
-      model,
-      version,
-      key,
-      arrivedMs,
-      cancel,
-      observed,
-      read: () => request,
-      ...scheduleOf(parameters, arrivedMs),
-    }),
-  );
+  const parameters = read.kind === 'raw' ? null : read.request.parameters;
+  const answer = deps.predictor.predict({
+    model,
+    version,
+    key: callerKey(parameters?.['key'], headerKey),
+    arrivedMs,
+    cancel,
+    observed,
+    read: read.kind === 'raw' ? read.read : () => read.request,
+    ...(parameters === null ? noSchedule : scheduleOf(parameters, arrivedMs)),
+  });
+  return answer instanceof Promise ? answer.then(inferReply) : inferReply(answer);
 }
+
+const noSchedule = {};

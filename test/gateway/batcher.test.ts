@@ -149,4 +149,48 @@ describe('the batcher', () => {
     expect(await Promise.all([running, waiting[0], urgent])).toEqual([[1], [2], [5]]);
     expect(hand.runs.flat()).toEqual([1, 5, 2]);
   });
+
+  describe('over a model that gains nothing from a batch', () => {
+    const instant = (hand: HandRunner): Runner => ({ ...hand.runner('inPlace'), runNow: (given) => given });
+
+    it('runs a request at once, and counts it', () => {
+      const [batches, queued]: [unknown[], number[]] = [[], []];
+      const limits = { onBatch: ({ requests, rows }: { requests: number; rows: number }) => batches.push({ requests, rows }) };
+      const hand = new HandRunner();
+      const queue = batcher(hand, { ...limits, onQueued: (ms) => queued.push(ms) }, instant(hand));
+      expect(queue.runNow(feeds(1, 2), 2, patient)).toEqual(feeds(1, 2));
+      expect(batches).toEqual([{ requests: 1, rows: 2 }]);
+      expect(queued).toEqual([0]);
+      expect(queue.pending).toBe(0);
+    });
+
+    it('has it wait its turn where it is long, where others wait, and where the model is another', async () => {
+      const hand = new HandRunner();
+      const queue = batcher(hand, {}, instant(hand));
+      expect(queue.runNow(feeds(1, 2, 3, 4, 5), 5, patient)).toBeNull();
+      const first = queue.run(feeds(1), 1, patient);
+      expect(queue.runNow(feeds(2), 1, patient)).toBeNull();
+      await turn();
+      expect(queue.runNow(feeds(2), 1, patient)).toBeNull();
+      hand.finish();
+      await first;
+      await turn();
+      expect(queue.runNow(feeds(2), 1, patient)).not.toBeNull();
+      expect(batcher(hand).runNow(feeds(1), 1, patient)).toBeNull();
+    });
+
+    it('runs nobody who has gone, or whose deadline is past, and tells what the model says', () => {
+      const hand = new HandRunner();
+      const queue = batcher(hand, {}, instant(hand));
+      expect(() => queue.runNow(feeds(1), 1, { ...patient, cancel: { aborted: true } })).toThrow('the caller has gone');
+      expect(() => queue.runNow(feeds(1), 1, { ...patient, deadlineMs: performance.now() - 1 })).toThrow('deadline');
+      const failing: Runner = {
+        ...hand.runner('inPlace'),
+        runNow: () => {
+          throw new Error('no such feature');
+        },
+      };
+      expect(() => batcher(hand, {}, failing).runNow(feeds(1), 1, patient)).toThrow('the model failed: no such feature');
+    });
+  });
 });

@@ -197,7 +197,8 @@ describe('a gateway that is stopped', () => {
     const stopped = gateway.stop();
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(answers.map(() => 200));
     await stopped;
-    expect(stage.registry.stored).toHaveLength(before + 20);
+    // A busy machine may give a slow challenger up, which is captured besides the champion's answer.
+    expect(stage.registry.stored.filter(({ error }) => error === null)).toHaveLength(before + 20);
     await expect(ask(gateway, 'demand')).rejects.toThrow('fetch failed');
   });
 });

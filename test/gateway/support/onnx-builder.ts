@@ -43,9 +43,10 @@ function value(name: string, dims: readonly (number | string)[]): Uint8Array {
   return message(textField(1, name), bytesField(2, bytesField(1, message(intField(1, float), bytesField(2, message(...shape))))));
 }
 
-/** A graph from `features` (two numbers a row) to `prediction`. */
+/** A graph from `features` (two numbers a row, unless it says otherwise) to `prediction`. */
 export function graphOf(parts: {
   nodes: readonly Uint8Array[];
+  width?: number;
   tensors?: readonly Uint8Array[];
   more?: readonly Uint8Array[];
 }): Uint8Array {
@@ -53,7 +54,7 @@ export function graphOf(parts: {
     ...parts.nodes.map((bytes) => bytesField(1, bytes)),
     textField(2, 'graph'),
     ...(parts.tensors ?? []).map((bytes) => bytesField(5, bytes)),
-    bytesField(11, value('features', ['rows', 2])),
+    bytesField(11, value('features', ['rows', parts.width ?? 2])),
     bytesField(12, value('prediction', ['rows', 1])),
     ...(parts.more ?? []),
   );
