@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type { CaptureStore } from '../activities/ports.js';
 import type { GatewayConfig } from './gateway-config.js';
 import { CallerGone } from './http/caller-gone.js';
@@ -7,6 +6,7 @@ import type { Reply } from './http/reply.js';
 import { json } from './http/reply.js';
 import type { BodyLimits } from './http/request-body.js';
 import { readBody } from './http/request-body.js';
+import type { GatewayRequest } from './http/whole-request.js';
 import { answerJobs } from './jobs/job-endpoint.js';
 import type { JobQueue } from './jobs/job-queue.js';
 import type { ModelRepository } from './models/repository.js';
@@ -51,8 +51,8 @@ export type AnswerDeps = {
 /** When a request arrived, and who makes its predictions. */
 export type Answering = { readonly arrivedMs: number; readonly predictor: Predictor };
 
-/** Answers a request whose caller was let in; rejects with a `RequestError` or whatever else went wrong. */
-export type Answer = (endpoint: Endpoint, request: IncomingMessage, answering: Answering) => Promise<Reply>;
+/** Answers a request whose caller was let in; throws or rejects with a `RequestError` or whatever else went wrong. */
+export type Answer = (endpoint: Endpoint, request: GatewayRequest, answering: Answering) => Reply | Promise<Reply>;
 
 /** Leads each kind of endpoint to what answers it. */
 export function endpointAnswers(deps: AnswerDeps): Answer {
@@ -61,15 +61,23 @@ export function endpointAnswers(deps: AnswerDeps): Answer {
   const { maxJsonDepth, maxBodyBytes } = config;
   const { captures, redactors } = capturing;
   const streams = { tables, maxJsonDepth, maxBodyBytes };
-  return async (endpoint, request, { arrivedMs, predictor }) => {
-    const body = (): Promise<Buffer> => readBody(request, bodies);
+  const flush = async (): Promise<Reply> => {
+    await Promise.all([capturing.flush(), latencies?.flush()]);
+    return json(200, { written: captures.written, dropped: captures.dropped, waiting: captures.waiting });
+  };
+  return (endpoint, request, { arrivedMs, predictor }) => {
+    const body = async (): Promise<Buffer> => readBody(request, bodies);
     const { headers } = request;
     switch (endpoint.kind) {
-      case 'infer':
-        return infer(
-          { predictor, maxJsonDepth },
-          { ...endpoint, headers, body: await body(), arrivedMs, cancel: new CallerGone(request.socket) },
+      case 'infer': {
+        const { model, version } = endpoint;
+        return whenRead(readBody(request, bodies), (received) =>
+          infer(
+            { predictor, maxJsonDepth },
+            { model, version, headers, body: received, arrivedMs, cancel: new CallerGone(request.socket) },
+          ),
         );
+      }
       case 'invocations':
       case 'invocationsStream':
       case 'invocationsAsync':
@@ -91,18 +99,15 @@ export function endpointAnswers(deps: AnswerDeps): Answer {
       case 'inferStream':
       case 'generateStream':
         return stream({ ...streams, predictor }, { ...endpoint, request, body, arrivedMs });
-      case 'labels': {
-        const received = await body();
-        const table = tables.need(endpoint.model);
-        return postLabels(
-          { store: captureStore, captures, redactors, outcomes, maxJsonDepth, flushLimitMs: config.drainLimitMs },
-          { table, body: received },
+      case 'labels':
+        return whenRead(readBody(request, bodies), (received) =>
+          postLabels(
+            { store: captureStore, captures, redactors, outcomes, maxJsonDepth, flushLimitMs: config.drainLimitMs },
+            { table: tables.need(endpoint.model), body: received },
+          ),
         );
-      }
       case 'flush':
-        await body();
-        await Promise.all([capturing.flush(), latencies?.flush()]);
-        return json(200, { written: captures.written, dropped: captures.dropped, waiting: captures.waiting });
+        return whenRead(readBody(request, bodies), flush);
       case 'server':
         return serverMetadata({ traced: traceSettings.isThere });
       case 'live':
@@ -132,14 +137,21 @@ export function endpointAnswers(deps: AnswerDeps): Answer {
       case 'v1Status':
         return manage({ tables, repository, logging, traceSettings, config }, endpoint, body);
       case 'v1Predict':
-        return v1Predict(
-          { predictor, maxJsonDepth },
-          { ...endpoint, headers, body: await body(), arrivedMs, cancel: new CallerGone(request.socket) },
+        return whenRead(readBody(request, bodies), (received) =>
+          v1Predict(
+            { predictor, maxJsonDepth },
+            { ...endpoint, headers, body: received, arrivedMs, cancel: new CallerGone(request.socket) },
+          ),
         );
       case 'openapi':
         return { status: 200, contentType: 'application/json', body: openApiText() };
       case 'metrics':
-        return { status: 200, contentType: metrics.contentType, body: await metrics.text() };
+        return metrics.text().then((text) => ({ status: 200, contentType: metrics.contentType, body: text }));
     }
   };
+}
+
+/** What is made of a body: at once where the body is there. */
+function whenRead(body: Buffer | Promise<Buffer>, make: (body: Buffer) => Reply | Promise<Reply>): Reply | Promise<Reply> {
+  return body instanceof Promise ? body.then(make) : make(body);
 }

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type { Callers } from './http/caller-check.js';
 import { checkCaller } from './http/caller-check.js';
 import { packReply } from './http/content-encoding.js';
@@ -11,6 +10,7 @@ import { bodyText, errorReply, requestErrorOf } from './http/reply.js';
 import type { BodyLimits } from './http/request-body.js';
 import { readBody } from './http/request-body.js';
 import { RequestError } from './http/request-error.js';
+import type { GatewayRequest } from './http/whole-request.js';
 import type { Answer, Answering } from './endpoint-answers.js';
 import type { LogLine } from './log.js';
 import { reasonOf } from './log.js';
@@ -20,7 +20,7 @@ import { invocationError } from './sagemaker/sagemaker-errors.js';
 import { answerTogether } from './siblings/answer-together.js';
 import type { OwnAnswer, SiblingCall, Siblings } from './siblings/siblings.js';
 import { reachOf } from './siblings/siblings.js';
-import type { RequestWatch } from './watching/request-watch.js';
+import type { BegunHttp, RequestWatch } from './watching/request-watch.js';
 
 export type HandlerDeps = {
   readonly answer: Answer;
@@ -38,8 +38,8 @@ export type HandlerDeps = {
 
 /** What stands between a protocol and the answers: who may call, which process answers, what is told of an error. */
 export type RequestHandler = {
-  /** Answers every HTTP request; never rejects. */
-  handle(request: IncomingMessage): Promise<Reply>;
+  /** Answers every HTTP request; neither throws nor rejects. No promise where there is nothing to wait for. */
+  handle(request: GatewayRequest): Reply | Promise<Reply>;
   /** What a route answers to a call of another protocol; rejects as the endpoint does. */
   ask(endpoint: Endpoint, call: InnerRequest): Promise<Reply>;
   /** What this process alone answers to a call of another one on the same port. */
@@ -47,6 +47,9 @@ export type RequestHandler = {
   /** An error as the caller gets it; one that nobody expected goes into the log, with where it was met. */
   tell(error: unknown, path: string): RequestError;
 };
+
+/** A request that is under way; its endpoint is known once it was read. */
+type Begun = { -readonly [Part in keyof BegunHttp]: BegunHttp[Part] };
 
 export function requestHandler(deps: HandlerDeps): RequestHandler {
   const { answer, predictor: plainPredictor, callers, siblings, bodies, watch, logging } = deps;
@@ -68,13 +71,13 @@ export function requestHandler(deps: HandlerDeps): RequestHandler {
 
   /** What this process alone answers to a request whose body was read. */
   const ownAnswer =
-    (endpoint: Endpoint, { method = 'GET', url: path = '/', headers }: IncomingMessage) =>
-    (text: string): Promise<Reply> => {
+    (endpoint: Endpoint, { method = 'GET', url: path = '/', headers }: GatewayRequest) =>
+    async (text: string): Promise<Reply> => {
       const inner = innerRequest({ method, path, headers: { accept: headers.accept, 'content-type': headers['content-type'] }, text });
       return answer(endpoint, inner, { arrivedMs: performance.now(), predictor: plainPredictor });
     };
 
-  const respond = (endpoint: Endpoint, request: IncomingMessage, answering: Answering): Promise<Reply> =>
+  const respond = (endpoint: Endpoint, request: GatewayRequest, answering: Answering): Reply | Promise<Reply> =>
     siblings === null || reachOf(endpoint) === 'alone'
       ? answer(endpoint, request, answering)
       : answerTogether({
@@ -86,34 +89,57 @@ export function requestHandler(deps: HandlerDeps): RequestHandler {
           tell,
         });
 
-  const handle = async (request: IncomingMessage): Promise<Reply> => {
-    const arrivedMs = performance.now();
+  /** Most answers are too small to pack. */
+  const isPacked = (request: GatewayRequest, reply: Reply): boolean =>
+    reply.body.length >= deps.packFromBytes && request.headers['accept-encoding'] !== undefined;
+
+  const answered = (begun: Begun, reply: Reply): Reply => {
+    const { request, arrivedMs } = begun;
+    if (logging.isVerbose) log(requestLine(request, reply.status, arrivedMs));
+    watch.answered(begun, reply.status);
+    bodies.room.release(request);
+    return reply;
+  };
+
+  const refused = (begun: Begun, error: unknown): Reply => {
+    const { request } = begun;
     const path = request.url ?? '/';
-    const trace = watch.begin(request.headers, arrivedMs);
-    const predictor = trace === null ? plainPredictor : plainPredictor.traced(trace);
-    let asked: Endpoint | null = null;
+    // What was not read of the body is thrown away, so that the connection can carry the next request.
+    if (!request.complete) request.resume();
+    const told = tell(error, path);
+    const reply = path.startsWith('/endpoints/') ? invocationError(told) : errorReply(told);
+    watch.answered(begun, reply.status);
+    bodies.room.release(request);
+    return reply;
+  };
+
+  const answeredLater = async (begun: Begun, work: Reply | Promise<Reply>): Promise<Reply> => {
     try {
-      const endpoint = readEndpoint(request.method ?? 'GET', path);
-      asked = endpoint;
-      const checked = checkCaller(callers, endpoint, request.headers);
-      // Awaited only where there is something to wait for: a key that was seen before is not.
-      if (checked instanceof Promise) await checked;
-      let reply = await respond(endpoint, request, { arrivedMs, predictor });
-      const accepted = request.headers['accept-encoding'];
-      // Most answers are too small to pack, and never see the waiting for it.
-      if (accepted !== undefined && reply.body.length >= deps.packFromBytes) reply = await packReply(reply, accepted);
-      if (logging.isVerbose) log(requestLine(request, reply.status, arrivedMs));
-      watch.answered({ request, endpoint, status: reply.status, arrivedMs, trace });
-      return reply;
+      const reply = await work;
+      return answered(
+        begun,
+        isPacked(begun.request, reply) ? await packReply(reply, begun.request.headers['accept-encoding'] ?? '') : reply,
+      );
     } catch (error) {
-      // What was not read of the body is thrown away, so that the connection can carry the next request.
-      if (!request.complete) request.resume();
-      const told = tell(error, path);
-      const reply = path.startsWith('/endpoints/') ? invocationError(told) : errorReply(told);
-      watch.answered({ request, endpoint: asked, status: reply.status, arrivedMs, trace });
-      return reply;
-    } finally {
-      bodies.room.release(request);
+      return refused(begun, error);
+    }
+  };
+
+  // Neither waits nor makes promises where there is nothing to wait for: most answers are there at once.
+  const handle = (request: GatewayRequest): Reply | Promise<Reply> => {
+    const arrivedMs = performance.now();
+    const trace = watch.begin(request.headers, arrivedMs);
+    const begun: Begun = { request, endpoint: null, arrivedMs, trace };
+    try {
+      const endpoint = readEndpoint(request.method ?? 'GET', request.url ?? '/');
+      begun.endpoint = endpoint;
+      const answering = { arrivedMs, predictor: trace === null ? plainPredictor : plainPredictor.traced(trace) };
+      const checked = checkCaller(callers, endpoint, request.headers);
+      const reply =
+        checked instanceof Promise ? checked.then(() => respond(endpoint, request, answering)) : respond(endpoint, request, answering);
+      return reply instanceof Promise || isPacked(request, reply) ? answeredLater(begun, reply) : answered(begun, reply);
+    } catch (error) {
+      return refused(begun, error);
     }
   };
 
@@ -139,7 +165,7 @@ export function requestHandler(deps: HandlerDeps): RequestHandler {
 }
 
 /** A request as its own line of the log, where that is asked for. */
-function requestLine(request: IncomingMessage, status: number, arrivedMs: number): LogLine {
+function requestLine(request: GatewayRequest, status: number, arrivedMs: number): LogLine {
   const { method, url } = request;
   return { level: 'info', event: 'request', method, path: url?.slice(0, 200), status, ms: performance.now() - arrivedMs };
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { GatewayRequest } from './whole-request.js';
 import { RequestError } from './request-error.js';
 
 /** Bodies up to this size are not counted: what they take is bounded by the number of connections. */
@@ -10,7 +10,7 @@ const smallBytes = 64 * 1024;
  */
 export class BodyRoom {
   readonly #maxBytes: number;
-  readonly #held = new Map<IncomingMessage, number>();
+  readonly #held = new Map<GatewayRequest, number>();
   #bytes = 0;
 
   constructor(maxBytes: number) {
@@ -23,7 +23,7 @@ export class BodyRoom {
   }
 
   /** Counts that the body of a request now takes so many bytes. Throws a `RequestError` `overloaded` when there is no room. */
-  hold(request: IncomingMessage, bytes: number): void {
+  hold(request: GatewayRequest, bytes: number): void {
     if (bytes <= smallBytes) return;
     const more = bytes - (this.#held.get(request) ?? 0);
     if (this.#bytes + more > this.#maxBytes)
@@ -33,7 +33,7 @@ export class BodyRoom {
   }
 
   /** To be called when the request is answered. */
-  release(request: IncomingMessage): void {
+  release(request: GatewayRequest): void {
     if (this.#bytes === 0) return;
     this.#bytes -= this.#held.get(request) ?? 0;
     this.#held.delete(request);

@@ -1,11 +1,11 @@
-import type { Socket } from 'node:net';
 import type { Cancel } from '../models/batcher.js';
+import type { CallerConnection } from './whole-request.js';
 
 /** Whether the connection of a caller has ended, so that nobody wants the answer any more. */
 export class CallerGone implements Cancel {
-  readonly #socket: Socket;
+  readonly #socket: CallerConnection;
 
-  constructor(socket: Socket) {
+  constructor(socket: CallerConnection) {
     this.#socket = socket;
   }
 

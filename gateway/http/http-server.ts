@@ -1,14 +1,16 @@
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server } from 'node:http';
 import { Server as NetServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PerennialError } from '../../domain/errors.js';
 import type { GatewayConfig } from '../gateway-config.js';
+import { nodeServer } from './node-server.js';
+import { QuickLane } from './quick-lane.js';
 import type { Reply } from './reply.js';
-import { sendStream } from './streamed-reply.js';
-import type { Sending } from './streamed-reply.js';
-import { refuseOldVersion, refuseUnreadable } from './unreadable-request.js';
+import { ReplyHeads } from './reply-heads.js';
+import { refuseUnreadable } from './unreadable-request.js';
+import type { GatewayRequest } from './whole-request.js';
 
 export type HttpServer = {
   /** Connections that are open now. */
@@ -24,38 +26,39 @@ export type HttpServer = {
   close(limitMs: number): Promise<void>;
 };
 
-const maxHeaderBytes = 16 * 1024;
-
-/** The HTTP server around `handle`, which answers every request and never rejects. */
-export function httpServer(config: GatewayConfig, handle: (request: IncomingMessage) => Promise<Reply>): HttpServer {
+/**
+ * The HTTP server around `handle`, which answers every request and neither throws nor rejects. Each connection begins in
+ * the quick lane; `node:http` gets those on which something unusual comes.
+ */
+export function httpServer(config: GatewayConfig, handle: (request: GatewayRequest) => Reply | Promise<Reply>): HttpServer {
   let draining = false;
   let unreadable = 0;
-  const server = createServer(
-    {
-      keepAliveTimeout: config.keepAliveTimeoutMs,
-      headersTimeout: config.headersTimeoutMs,
-      requestTimeout: config.requestTimeoutMs,
-      connectionsCheckingInterval: 1_000,
-      maxHeaderSize: maxHeaderBytes,
-      noDelay: true,
-    },
-    (request, response) => {
-      if (request.httpVersionMajor < 1) return refuseOldVersion(response);
-      handle(request)
-        .then((reply) => send(response, reply, { draining, timeoutMs: config.sendTimeoutMs }))
-        // Neither may a fault of ours end the process, nor leave the caller waiting.
-        .catch(() => response.destroy());
-    },
-  );
-  server.maxConnections = config.maxConnections;
   let connections = 0;
+  const isDraining = (): boolean => draining;
+  const broken = (error: NodeJS.ErrnoException, socket: Duplex): void => {
+    unreadable++;
+    refuseUnreadable(error, socket);
+  };
+  const server = nodeServer(config, { handle, isDraining, broken });
+  const takeOver = soleListener(server);
+  const lane = new QuickLane({
+    config,
+    handle,
+    heads: new ReplyHeads(config.keepAliveTimeoutMs),
+    isDraining,
+    broken,
+    handOver(socket, unread) {
+      // Paused until the other listens, so that it reads these bytes first.
+      socket.pause();
+      socket.unshift(unread);
+      takeOver(socket);
+      socket.resume();
+    },
+  });
   server.on('connection', (socket) => {
     connections++;
     socket.once('close', () => connections--);
-  });
-  server.on('clientError', (error, socket) => {
-    unreadable++;
-    refuseUnreadable(error, socket);
+    lane.take(socket);
   });
   return {
     get connections() {
@@ -75,26 +78,23 @@ export function httpServer(config: GatewayConfig, handle: (request: IncomingMess
       await delay(config.drainNoticeMs, undefined, { signal: allGone.signal }).catch(() => undefined);
       // What is idle now has been so for all that time.
       server.close();
-      const limit = setTimeout(() => server.closeAllConnections(), limitMs);
+      lane.closeIdle();
+      const limit = setTimeout(() => {
+        server.closeAllConnections();
+        lane.closeAll();
+      }, limitMs);
       await closed;
       clearTimeout(limit);
+      lane.closeAll();
     },
   };
 }
 
-function send(response: ServerResponse, reply: Reply, sending: Sending): Promise<void> | void {
-  if (reply.stream !== undefined) return sendStream(response, { ...reply, stream: reply.stream }, sending);
-  const headers = ['Content-Type', reply.contentType, 'Content-Length', String(Buffer.byteLength(reply.body))];
-  for (const name in reply.headers) headers.push(name, reply.headers[name]!);
-  if (sending.draining) headers.push('Connection', 'close');
-  response.writeHead(reply.status, headers);
-  response.end(reply.body);
-  // What the caller does not read stays in memory: not for ever.
-  if (response.writableLength > 0) {
-    const limit = setTimeout(() => response.destroy(), sending.timeoutMs);
-    response.once('close', () => clearTimeout(limit));
-  }
-  reply.sent?.(reply);
+/** Takes from the server of `node:http` what it does with a new connection, to do that later. */
+function soleListener(server: Server): (socket: Socket) => void {
+  const [listener] = server.listeners('connection');
+  server.removeAllListeners('connection');
+  return (socket) => void listener!.call(server, socket);
 }
 
 function listen(server: Server, config: GatewayConfig): Promise<string> {

@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { IncomingMessage } from 'node:http';
-import { Socket } from 'node:net';
+import { WholeRequest } from './whole-request.js';
 
 /** A request as the HTTP server hands it on. `body` is told as JSON, `text` as it is; without either there is none. */
 export type InnerRequest = {
@@ -11,15 +10,11 @@ export type InnerRequest = {
   readonly text?: string;
 };
 
+/** Nobody hangs up within this process. */
+const socket = { destroyed: false };
+
 /** A request made within this process: another protocol asks what a route answers. */
-export function innerRequest({ method, path, headers, body, text }: InnerRequest): IncomingMessage {
-  const request = new IncomingMessage(new Socket());
-  request.method = method;
-  request.url = path;
-  request.headers = headers;
+export function innerRequest({ method, path, headers, body, text }: InnerRequest): WholeRequest {
   const told = body === undefined ? text : JSON.stringify(body);
-  if (told !== undefined && told !== '') request.push(told);
-  request.push(null);
-  request.complete = true;
-  return request;
+  return new WholeRequest({ method, url: path, headers, body: Buffer.from(told ?? ''), socket });
 }

@@ -3,15 +3,20 @@ import type { BodyRoom } from './body-room.js';
 import { unpackBody } from './content-encoding.js';
 import { invalid } from './request-error.js';
 import type { RequestError } from './request-error.js';
+import { type GatewayRequest, WholeRequest } from './whole-request.js';
 
 /** What bodies may take: one of them, and the large ones together. */
 export type BodyLimits = { readonly maxBytes: number; readonly room: BodyRoom };
 
 /**
- * Reads a request's whole body. Refuses one larger than `maxBytes` as soon as that is known (the rest is read and thrown
+ * Reads a request's whole body; no promise where it is there already. Refuses one larger than `maxBytes` as soon as that is known (the rest is read and thrown
  * away, so that the caller gets to see the answer), unpacks it where it came packed, and refuses encodings that are not taken.
  */
-export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
+export function readBody(request: GatewayRequest, limits: BodyLimits): Buffer | Promise<Buffer> {
+  if (request instanceof WholeRequest) {
+    if (request.body.length > limits.maxBytes) throw tooLarge(request.body.length, limits.maxBytes);
+    return request.body;
+  }
   const encoding = request.headers['content-encoding'];
   const received = readReceived(request, limits);
   return encoding === undefined ? received : unpacked(received, { request, encoding, limits });

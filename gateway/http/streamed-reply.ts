@@ -1,37 +1,42 @@
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
+import type { EventEmitter } from 'node:events';
 import type { Reply } from './reply.js';
-
-/** `timeoutMs`: how long a caller may take to read what is made. `draining`: the connection is not kept. */
-export type Sending = { readonly draining: boolean; readonly timeoutMs: number };
 
 /** An answer whose body is made piece by piece. */
 export type StreamedReply = Reply & { readonly stream: NonNullable<Reply['stream']> };
 
+/** Where the pieces of an answer go. `write` answers false while the caller has not taken what was written. */
+export type PieceSink = {
+  readonly destroyed: boolean;
+  /** Tells `drain` when the caller has taken what was written, and `close` when he has left. */
+  readonly events: EventEmitter;
+  begin(reply: Reply): void;
+  write(piece: string | Uint8Array): boolean;
+  end(): void;
+  destroy(): void;
+};
+
 /**
  * Sends an answer piece by piece. No piece is asked for while the caller has not taken the ones before; when the caller
- * leaves, or does not read on in time, the stream is told and ended. A stream that throws breaks the connection off, so
- * that nobody takes a part for the whole.
+ * leaves, or does not read on within `timeoutMs`, the stream is told and ended. A stream that throws breaks the connection
+ * off, so that nobody takes a part for the whole.
  */
-export async function sendStream(response: ServerResponse, reply: StreamedReply, { draining, timeoutMs }: Sending): Promise<void> {
+export async function sendStream(sink: PieceSink, reply: StreamedReply, timeoutMs: number): Promise<void> {
   const left = new AbortController();
-  if (response.destroyed) left.abort();
-  response.once('close', () => left.abort());
-  response.writeHead(reply.status, {
-    'Content-Type': reply.contentType,
-    'Cache-Control': 'no-store',
-    ...reply.headers,
-    ...(draining ? { Connection: 'close' } : {}),
-  });
-  response.flushHeaders();
+  const leave = (): void => left.abort();
+  if (sink.destroyed) leave();
+  sink.events.once('close', leave);
   try {
+    sink.begin(reply);
     for await (const piece of reply.stream(left.signal)) {
       if (left.signal.aborted) return;
-      if (!response.write(piece)) await once(response, 'drain', { signal: AbortSignal.any([left.signal, AbortSignal.timeout(timeoutMs)]) });
+      if (!sink.write(piece)) await once(sink.events, 'drain', { signal: AbortSignal.any([left.signal, AbortSignal.timeout(timeoutMs)]) });
     }
-    response.end();
+    sink.end();
     reply.sent?.();
   } catch {
-    response.destroy();
+    sink.destroy();
+  } finally {
+    sink.events.off('close', leave);
   }
 }

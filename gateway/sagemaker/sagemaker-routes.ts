@@ -1,9 +1,9 @@
-import type { IncomingMessage } from 'node:http';
 import type { NamedObjects } from '../../activities/ports.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { CallerGone } from '../http/caller-gone.js';
 import type { ContainerEndpoint, InvocationEndpoint } from '../http/endpoint.js';
 import type { Reply } from '../http/reply.js';
+import type { GatewayRequest } from '../http/whole-request.js';
 import type { JobQueue } from '../jobs/job-queue.js';
 import type { Predictor } from '../prediction/predictor.js';
 import type { RoutingTable } from '../routing/routing-table.js';
@@ -24,7 +24,7 @@ export type SageMakerDeps = {
 };
 
 export type SageMakerCall = {
-  readonly request: IncomingMessage;
+  readonly request: GatewayRequest;
   readonly body: () => Promise<Buffer>;
   readonly arrivedMs: number;
   readonly predictor: Predictor;

@@ -1,16 +1,16 @@
-import type { IncomingMessage } from 'node:http';
 import type { Endpoint } from '../http/endpoint.js';
 import type { Reply } from '../http/reply.js';
 import { errorReply } from '../http/reply.js';
 import type { RequestError } from '../http/request-error.js';
+import type { GatewayRequest } from '../http/whole-request.js';
 import { joinExpositions, joinStatistics } from './joined-figures.js';
 import { answerOfAll, answerOfOne, reachOf, type SiblingCall, type Siblings } from './siblings.js';
 
 export type Together = {
   readonly siblings: Siblings;
   readonly endpoint: Endpoint;
-  readonly request: IncomingMessage;
-  readonly readBody: (request: IncomingMessage) => Promise<Buffer>;
+  readonly request: GatewayRequest;
+  readonly readBody: (request: GatewayRequest) => Buffer | Promise<Buffer>;
   /** What this process alone answers. */
   readonly own: (body: string) => Promise<Reply>;
   /** An error as the caller gets it; one that nobody expected is logged. */

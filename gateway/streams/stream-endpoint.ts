@@ -1,9 +1,10 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { callerKey } from '../http/caller-key.js';
 import { parseJsonBody } from '../http/json-body.js';
 import { requestErrorOf } from '../http/reply.js';
 import type { Reply } from '../http/reply.js';
 import { invalid, RequestError } from '../http/request-error.js';
+import { type GatewayRequest, WholeRequest } from '../http/whole-request.js';
 import { readJsonRequest } from '../oip/infer-body.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import { inferReply } from '../oip/oip-response.js';
@@ -26,7 +27,7 @@ export type StreamCall = {
   readonly kind: 'inferStream' | 'generateStream' | 'generate';
   readonly model: string;
   readonly version: string | null;
-  readonly request: IncomingMessage;
+  readonly request: GatewayRequest;
   /** Reads the whole body. */
   readonly body: () => Promise<Buffer>;
   readonly arrivedMs: number;
@@ -115,10 +116,11 @@ async function* fromLines(
   call: StreamCall,
   { form, plan, maxBytes }: { form: Form; plan: () => ServingPlan; maxBytes: number },
 ): AsyncGenerator<InferRequest | RequestError, void> {
-  const { headers } = call.request;
-  const whole = headers['content-length'] !== undefined || headers['content-encoding'] !== undefined;
+  const { request } = call;
+  const { headers } = request;
+  const whole = request instanceof WholeRequest || headers['content-length'] !== undefined || headers['content-encoding'] !== undefined;
   let line = 0;
-  for await (const text of whole ? linesOf(await call.body()) : bodyLines(call.request, maxBytes)) {
+  for await (const text of whole ? linesOf(await call.body()) : bodyLines(request, maxBytes)) {
     yield readLine(text, { form, plan, line: line++ });
   }
 }

@@ -1,10 +1,10 @@
-import type { IncomingMessage } from 'node:http';
 import type { Endpoint } from '../http/endpoint.js';
 import { routes } from '../http/routes.js';
+import type { GatewayRequest } from '../http/whole-request.js';
 import type { TraceEnd } from './request-tracing.js';
 
 /** How a traced HTTP request ended, in the words of OpenTelemetry's conventions for HTTP servers. */
-export function httpTraceEnd(request: IncomingMessage, endpoint: Endpoint | null, status: number): TraceEnd {
+export function httpTraceEnd(request: GatewayRequest, endpoint: Endpoint | null, status: number): TraceEnd {
   const { method = 'GET', url = '/', httpVersion, headers } = request;
   const route = endpoint === null ? null : routeOf(method, endpoint);
   const query = url.indexOf('?');

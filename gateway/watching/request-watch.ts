@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http';
 import type { Endpoint } from '../http/endpoint.js';
+import type { GatewayRequest } from '../http/whole-request.js';
 import type { AccessLog } from './access-log.js';
 import { httpTraceEnd } from './http-trace.js';
 import type { GatewayMetrics } from './metrics.js';
@@ -8,11 +8,10 @@ import { callerTraceId, type RequestTracing, type TraceEnd, type TraceHeaders } 
 
 type Watchers = { readonly metrics: GatewayMetrics; readonly tracing: RequestTracing | null; readonly accessLog: AccessLog };
 
-export type AnsweredHttp = {
-  readonly request: IncomingMessage;
+export type BegunHttp = {
+  readonly request: GatewayRequest;
   /** Null when the request asked for nothing that there is. */
   readonly endpoint: Endpoint | null;
-  readonly status: number;
   readonly arrivedMs: number;
   readonly trace: RequestTrace | null;
 };
@@ -53,7 +52,7 @@ export class RequestWatch {
     accessLog.write({ protocol: 'grpc', method: 'POST', path: rpc, status: code, ms, traceId });
   }
 
-  answered({ request, endpoint, status, arrivedMs, trace }: AnsweredHttp): void {
+  answered({ request, endpoint, arrivedMs, trace }: BegunHttp, status: number): void {
     const { metrics, tracing, accessLog } = this.#watchers;
     metrics.requests.count('http', endpoint === null ? 'none' : endpoint.kind, status);
     if (trace !== null) tracing?.end(trace, httpTraceEnd(request, endpoint, status));
