@@ -16,7 +16,7 @@ import { createRouteSource } from '../adapters/postgres/serving/route-source.js'
 import { createGateway, type Gateway } from '../gateway/gateway.js';
 import { gatewayConfig, halfOfMemory, type GatewayConfig } from '../gateway/gateway-config.js';
 import { isLoopback, refuseOpenGateway } from './bind.js';
-import { leftFolders, processFolder } from './gateway-folders.js';
+import { leftFolders, processFolder, seedFolder } from './gateway-folders.js';
 import { joinProcesses, superviseProcesses } from './gateway-processes.js';
 import { readGrpcTlsFiles } from './grpc-tls.js';
 import type { Config } from './config.js';
@@ -34,6 +34,7 @@ await runProcess('gateway', async (config) => {
   // Processes share nothing in memory or on disk but what the stores hold.
   const gatewayFolder = join(config.home, 'gateway');
   const index = membership?.index ?? 0;
+  await seedFolder(gatewayFolder, index);
   const { database, objects, verifier } = await openStores(config, 'gateway', { mayBeAway: true });
   const trials = createModelTrials({ program: fileURLToPath(new URL('../adapters/onnx/trial-program.js', import.meta.url)) });
   const traces = openTracer({ service: 'perennial-gateway', otlpEndpoint: config.otlpEndpoint });
