@@ -1,5 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os';
 
+import type { Device } from '../domain/devices.js';
 import type { TokenIssuer } from './access/token-verifier.js';
 
 /** Settings of one gateway process. Times in milliseconds, sizes in bytes unless the name says rows. */
@@ -48,6 +49,8 @@ export type GatewayConfig = {
   readonly maxRows: number;
   /** A model whose run takes longer than this when warmed up runs in a thread of its own. */
   readonly inPlaceMaxMs: number;
+  /** Whether tree ensembles are compiled, where they then answer what ONNX Runtime answers; or ONNX Runtime runs them, too. */
+  readonly compileTrees: boolean;
   /** How long a session of SageMaker's runtime lasts. */
   readonly sessionTtlMs: number;
   /** A model that takes longer than this to load would stop the event loop for as long: it runs in a thread too. */
@@ -60,6 +63,8 @@ export type GatewayConfig = {
   readonly maxThreads: number;
   /** Memory that all loaded models may take together; the least used are released beyond it. */
   readonly memoryBudgetBytes: number;
+  /** Accelerators that versions may be given; none has everything run on the CPU. */
+  readonly devices: readonly Device[];
   /** Memory that a model may take while it is tried. */
   readonly trialMemoryBytes: number;
   /** A version that nobody asked for this long is released until somebody does; 0 keeps it. */
@@ -105,6 +110,8 @@ export type GatewayConfig = {
   readonly slowRequestMs: number;
   /** How often the registry is asked for the quality of what is live. */
   readonly qualityEveryMs: number;
+  /** How often GPUs are asked what they have to do. */
+  readonly gpusEveryMs: number;
   /** How often latency sketches are stored. */
   readonly latencyEveryMs: number;
   /** Sketches that could not be stored for so long are given up: well before sketches of that age are merged. */
@@ -176,11 +183,13 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   packFromBytes: 8_192,
   maxRows: 100_000,
   inPlaceMaxMs: 0.3,
+  compileTrees: true,
   inPlaceLoadMaxMs: 100,
   inPlaceTurnMs: 5,
   threadRunMs: 100,
   maxThreads: Math.max(1, availableParallelism() - 1),
   memoryBudgetBytes: halfOfMemory(),
+  devices: [],
   trialMemoryBytes: halfOfMemory(),
   idleUnloadMs: 0,
   coldWaitMs: 10_000,
@@ -206,6 +215,7 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   captureEveryMs: 100,
   slowRequestMs: 1_000,
   qualityEveryMs: 60_000,
+  gpusEveryMs: 15_000,
   latencyEveryMs: 1_000,
   latencyLateMs: 24 * 3_600_000,
   captureBatchRows: 500,

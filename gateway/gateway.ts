@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import type { GpuMonitor } from '../activities/device-ports.js';
 import type { LatencyStore } from '../activities/latency-ports.js';
 import type { QualitySource } from '../activities/quality-ports.js';
 import type {
@@ -34,6 +35,7 @@ import type { Log } from './log.js';
 import { reasonOf } from './log.js';
 import { LatencyRecorder, slotBudget } from './watching/latency-recorder.js';
 import { AccessLog } from './watching/access-log.js';
+import { GpuFigures } from './watching/gpu-figures.js';
 import { GatewayMetrics } from './watching/metrics.js';
 import { counter, gauge } from './watching/sampled-figure.js';
 import { QualityFigures } from './watching/quality-figures.js';
@@ -82,6 +84,8 @@ export type GatewayDeps = {
   readonly config: GatewaySettings;
   /** What the registry knows of the live versions' quality; left out, the metrics do not tell it. */
   readonly quality?: QualitySource;
+  /** Whoever knows how much the GPUs have to do; left out, the metrics do not tell it. */
+  readonly gpus?: GpuMonitor;
   /** Makes spans of requests; left out, none is traced. */
   readonly tracing?: TracingOptions;
   /** Takes the gateway's log lines; by default they go nowhere. */
@@ -123,6 +127,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
   if (latencies !== null) metrics.sample(...latencies.figures);
   const quality = deps.quality === undefined ? null : new QualityFigures(deps.quality);
   if (quality !== null) metrics.also((text) => quality.write(text));
+  const gpus = deps.gpus === undefined ? null : new GpuFigures(deps.gpus, log);
+  if (gpus !== null) metrics.also((text) => gpus.write(text));
   const caches = new ResponseCaches(config);
   metrics.sample(...caches.figures(() => tables.models.flatMap((model) => [...tables.need(model).versions.values()])));
   const shadow = new Shadow({ outcomes, captures, bodies: observed, redactors, config });
@@ -256,6 +262,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       }
       latencies?.start();
       quality?.start(config.qualityEveryMs);
+      gpus?.start(config.gpusEveryMs);
       await link.open(config.publicUrl ?? url);
       grpc?.look();
       await adoptJobs({ left: config.leftFolders, own: jobsFolder, log });
@@ -272,6 +279,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       await capturing.close();
       await latencies?.close();
       quality?.close();
+      gpus?.close();
       await within(
         config.drainLimitMs,
         tables.clear().map(({ closed }) => closed),

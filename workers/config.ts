@@ -1,6 +1,8 @@
 import { userInfo, availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Device } from '../domain/devices.js';
 import { PerennialError } from '../domain/errors.js';
+import { readDevices, readDriverVariables } from './gateway-devices.js';
 import { readTokenIssuer } from './token-issuer.js';
 import type { TokenIssuerConfig } from './token-issuer.js';
 
@@ -26,6 +28,8 @@ export type Config = {
   readonly gatewayGrpcPort: number | null;
   /** PEM files for gRPC over TLS; with `clientAuthority`, callers must show a certificate of it. */
   readonly gatewayGrpcTls: GrpcTlsFiles | null;
+  /** Whether the gateway compiles tree ensembles, or has ONNX Runtime run them. */
+  readonly gatewayCompilesTrees: boolean;
   /** Processes that share the gateway's ports, each with its own models. */
   readonly gatewayProcesses: number;
   /** Number of this process among them; null where there is one. */
@@ -34,6 +38,10 @@ export type Config = {
   readonly gatewayProcessAgain: boolean;
   /** Memory for the models of the gateway; null for half of what the process may use. */
   readonly gatewayMemoryBytes: number | null;
+  /** Accelerators of the gateway, with the memory that its versions may be given of each. */
+  readonly gatewayDevices: readonly Device[];
+  /** What processes that use a device need of the environment. */
+  readonly driverVariables: Readonly<Record<string, string>>;
   /** A version that nobody asked the gateway for this long is released; 0 keeps it. */
   readonly gatewayIdleUnloadMs: number;
   readonly dataFolder: string;
@@ -94,7 +102,10 @@ export function readConfig(env: Environment): Config {
     gatewayGrpcPort: env['PERENNIAL_GATEWAY_GRPC_PORT'] === undefined ? null : port(env, 'PERENNIAL_GATEWAY_GRPC_PORT', 0),
     gatewayGrpcTls: readGrpcTls(env),
     gatewayMemoryBytes: env['PERENNIAL_GATEWAY_MEMORY'] === undefined ? null : size(env, 'PERENNIAL_GATEWAY_MEMORY'),
+    gatewayDevices: readDevices(env),
+    driverVariables: readDriverVariables(env),
     gatewayIdleUnloadMs: env['PERENNIAL_GATEWAY_IDLE_SECONDS'] === undefined ? 0 : count(env, 'PERENNIAL_GATEWAY_IDLE_SECONDS', 1) * 1_000,
+    gatewayCompilesTrees: oneOf(env, 'PERENNIAL_GATEWAY_TREES', ['compiled', 'onnxruntime']) === 'compiled',
     gatewayProcesses: count(env, 'PERENNIAL_GATEWAY_PROCESSES', 1),
     gatewayProcess: env['PERENNIAL_GATEWAY_PROCESS'] ?? null,
     gatewayProcessAgain: env['PERENNIAL_GATEWAY_PROCESS_AGAIN'] === '1',
@@ -175,6 +186,14 @@ function size(env: Environment, name: string): number {
   if (!Number.isSafeInteger(bytes) || bytes < 1)
     throw new PerennialError('DataInvalid', `${name}=${value}: expected a size such as 2GiB or 512MiB, or a number of bytes`);
   return bytes;
+}
+
+/** One of some words; the first is the default. */
+function oneOf<const Word extends string>(env: Environment, name: string, words: readonly [Word, ...Word[]]): Word {
+  const value = env[name] ?? words[0];
+  const word = words.find((one) => one === value);
+  if (word === undefined) throw new PerennialError('DataInvalid', `${name}=${value}: expected ${words.join(' or ')}`);
+  return word;
 }
 
 function share(env: Environment, name: string, fallback: number): number {

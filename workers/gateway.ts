@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openCaptureFiles } from '../adapters/captures/open-capture-files.js';
+import { nvidiaSmi } from '../adapters/gpu/nvidia-smi.js';
 import { ensureToken } from '../adapters/keys/api-token.js';
 import { gatewayKeySource } from '../adapters/keys/gateway-key-file.js';
 import { ensureRedactionSecret } from '../adapters/keys/redaction-secret.js';
@@ -17,6 +18,7 @@ import { createGateway, type Gateway } from '../gateway/gateway.js';
 import { gatewayConfig, halfOfMemory, type GatewayConfig } from '../gateway/gateway-config.js';
 import { isLoopback, refuseOpenGateway } from './bind.js';
 import { leftFolders, processFolder, seedFolder } from './gateway-folders.js';
+import { partOf } from './gateway-devices.js';
 import { joinProcesses, superviseProcesses } from './gateway-processes.js';
 import { readGrpcTlsFiles } from './grpc-tls.js';
 import type { Config } from './config.js';
@@ -36,7 +38,10 @@ await runProcess('gateway', async (config) => {
   const index = membership?.index ?? 0;
   await seedFolder(gatewayFolder, index);
   const { database, objects, verifier } = await openStores(config, 'gateway', { mayBeAway: true });
-  const trials = createModelTrials({ program: fileURLToPath(new URL('../adapters/onnx/trial-program.js', import.meta.url)) });
+  const trials = createModelTrials({
+    program: fileURLToPath(new URL('../adapters/onnx/trial-program.js', import.meta.url)),
+    deviceVariables: config.driverVariables,
+  });
   const traces = openTracer({ service: 'perennial-gateway', otlpEndpoint: config.otlpEndpoint });
   const gateway: Gateway = createGateway({
     ...(membership === null ? {} : { siblings: membership.siblings, keyLimits: membership.keyLimits }),
@@ -48,6 +53,8 @@ await runProcess('gateway', async (config) => {
     redactionSecret: config.redactionSecret ?? (await ensureRedactionSecret(gatewayFolder)),
     latencies: createLatencyStore(database.db),
     quality: createQualitySource(database.db),
+    // One of several processes tells for the machine.
+    ...(membership === null || membership.index === 0 ? { gpus: nvidiaSmi() } : {}),
     outcomes: createOutcomeStore(database.db),
     objects,
     verifier,
@@ -72,6 +79,7 @@ await runProcess('gateway', async (config) => {
       captureFolder: join(gatewayFolder, 'capture-files'),
       ...shareOf(config),
       idleUnloadMs: config.gatewayIdleUnloadMs,
+      compileTrees: config.gatewayCompilesTrees,
       inferenceThread: fileURLToPath(new URL('../gateway/models/inference-thread.js', import.meta.url)),
     }),
   });
@@ -95,9 +103,9 @@ await runProcess('gateway', async (config) => {
   };
 });
 
-/** Memory and threads for models: what was said, or the default share; processes have equal parts of it. */
-function shareOf({ gatewayMemoryBytes, gatewayProcesses }: Config): Partial<GatewayConfig> {
+/** Memory, devices and threads for models: what was said, or the default share; processes have equal parts of it. */
+function shareOf({ gatewayMemoryBytes, gatewayDevices, gatewayProcesses }: Config): Partial<GatewayConfig> {
   const bytes = Math.floor((gatewayMemoryBytes ?? halfOfMemory()) / gatewayProcesses);
   const maxThreads = Math.max(1, Math.floor(availableParallelism() / gatewayProcesses) - 1);
-  return { memoryBudgetBytes: bytes, trialMemoryBytes: bytes, maxThreads };
+  return { memoryBudgetBytes: bytes, trialMemoryBytes: bytes, devices: partOf(gatewayDevices, gatewayProcesses), maxThreads };
 }

@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Device } from '../domain/devices.js';
 import { PerennialError } from '../domain/errors.js';
 import type { Environment } from './config.js';
+import { readDevices, readDriverVariables } from './gateway-devices.js';
 
 /** What the gateway reads from its environment when it runs inside SageMaker. */
 export type SageMakerConfig = {
@@ -16,6 +18,8 @@ export type SageMakerConfig = {
   readonly unsigned: boolean;
   readonly workFolder: string;
   readonly memoryBytes: number | null;
+  readonly devices: readonly Device[];
+  readonly driverVariables: Readonly<Record<string, string>>;
 };
 
 /**
@@ -50,6 +54,8 @@ export function readSageMakerConfig(env: Environment): SageMakerConfig {
     unsigned,
     workFolder: env['PERENNIAL_HOME'] ?? '/tmp/perennial',
     memoryBytes: memory === undefined ? null : Number(memory),
+    devices: readDevices(env),
+    driverVariables: readDriverVariables(env),
   };
 }
 

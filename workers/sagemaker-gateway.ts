@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nvidiaSmi } from '../adapters/gpu/nvidia-smi.js';
 import { createModelTrials } from '../adapters/onnx/model-trials.js';
 import { folderModels } from '../adapters/serving/folder-models.js';
 import { createPackageVerifier } from '../adapters/signing/package-verifier.js';
@@ -17,7 +18,10 @@ await runConfigured('gateway', readSageMakerConfig, async (config) => {
   const models = folderModels({ root: config.modelFolder, unsigned: config.unsigned });
   if (config.unsigned) log({ level: 'warn', event: 'signaturesNotVerified', because: 'PERENNIAL_ALLOW_UNSIGNED=1' });
   if (!config.many) await models.add(onlyModel, config.modelFolder);
-  const trials = createModelTrials({ program: fileURLToPath(new URL('../adapters/onnx/trial-program.js', import.meta.url)) });
+  const trials = createModelTrials({
+    program: fileURLToPath(new URL('../adapters/onnx/trial-program.js', import.meta.url)),
+    deviceVariables: config.driverVariables,
+  });
   const gateway = createGateway({
     routes: models.routes,
     captures: models.captures,
@@ -26,6 +30,7 @@ await runConfigured('gateway', readSageMakerConfig, async (config) => {
     redactionSecret: randomUUID(),
     objects: models.objects,
     trials,
+    gpus: nvidiaSmi(),
     log,
     verifier: config.unsigned
       ? { verify: () => Promise.resolve({ keyId: 'none', name: 'unsigned' }) }
@@ -39,6 +44,7 @@ await runConfigured('gateway', readSageMakerConfig, async (config) => {
       // Nobody but SageMaker reaches it, under names of its own.
       hosts: ['*'],
       ...(config.memoryBytes === null ? {} : { memoryBudgetBytes: config.memoryBytes, trialMemoryBytes: config.memoryBytes }),
+      devices: config.devices,
       inferenceThread: fileURLToPath(new URL('../gateway/models/inference-thread.js', import.meta.url)),
     },
   });

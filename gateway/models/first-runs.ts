@@ -1,4 +1,5 @@
 import type { ModelTrial, ModelTrials, TrialTensors } from '../../activities/trial-ports.js';
+import type { DevicePlace } from '../../domain/devices.js';
 import { PerennialError } from '../../domain/errors.js';
 import { outcomeHistory } from '../../domain/outcome-history.js';
 import type { GatewayConfig } from '../gateway-config.js';
@@ -8,16 +9,17 @@ import { directPlan } from '../plans/direct-plan.js';
 import { featurePlan } from '../plans/feature-plan.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
 import type { PackageContents } from './package-files.js';
-import type { ModelCost } from './placement.js';
+import type { Engine, ModelCost } from './placement.js';
 import type { NamedTensors, TensorMeta } from './tensors.js';
 import { concatenate } from './tensors.js';
+import { tryTrees } from './trees/tried-trees.js';
 
 /** A version that has proved itself: how requests become its tensors, and what it costs. */
-export type TriedVersion = { readonly plan: ServingPlan; readonly cost: ModelCost };
+export type TriedVersion = { readonly plan: ServingPlan; readonly cost: ModelCost; readonly engine: Engine };
 
 export type FirstRunsDeps = {
   readonly trials: ModelTrials;
-  readonly config: Pick<GatewayConfig, 'trialMemoryBytes' | 'loadLimitMs' | 'inPlaceMaxMs'>;
+  readonly config: Pick<GatewayConfig, 'trialMemoryBytes' | 'loadLimitMs' | 'inPlaceMaxMs' | 'compileTrees'>;
 };
 
 const measuredRuns = 20;
@@ -31,17 +33,19 @@ const tolerated = 1.2;
 const leastBytes = 256 * 1024;
 
 /**
- * Opens a version's model in a process of its own, checks it against `serving.json`, and measures its first runs: on the
+ * Opens a version's model in a process of its own, on the CPU or where `on` says, checks it against `serving.json`, and measures its first runs: on the
  * package's own example, whose answers must be finite, and on zeros, which need not mean anything to the model but must
  * not take its process down. Throws `ArtifactRejected` with the reason.
  */
-export async function tryVersion({ trials, config }: FirstRunsDeps, contents: PackageContents): Promise<TriedVersion> {
-  const trial = await trials.open(contents.model, { memoryBytes: config.trialMemoryBytes, limitMs: config.loadLimitMs });
+export async function tryVersion({ trials, config }: FirstRunsDeps, contents: PackageContents, on?: DevicePlace): Promise<TriedVersion> {
+  const trial = await trials.open(contents.model, { memoryBytes: config.trialMemoryBytes, limitMs: config.loadLimitMs }, on);
   try {
     const plan = planOf(contents, trial);
     const cost = await measure({ plan, trial, example: contents.example, quickMs: config.inPlaceMaxMs });
+    const trees = on === undefined && config.compileTrees && plan.batchable ? await tryTrees(contents.model, { plan, trial }) : null;
+    if (trees !== null && trees.runMs <= Math.min(cost.runMs, config.inPlaceMaxMs)) return { plan, cost: trees, engine: 'compiledTrees' };
     // Small models hide in memory that the process had anyway.
-    return { plan, cost: { ...cost, bytes: Math.max(cost.bytes, contents.model.byteLength, leastBytes) } };
+    return { plan, cost: { ...cost, bytes: Math.max(cost.bytes, contents.model.byteLength, leastBytes) }, engine: 'onnxRuntime' };
   } finally {
     await trial.close();
   }

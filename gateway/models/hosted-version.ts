@@ -6,7 +6,7 @@ import type { VersionMetrics } from '../watching/version-metrics.js';
 import { Batcher } from './batcher.js';
 import { ColdRequests } from './cold-requests.js';
 import type { ModelMemory, RoomWish } from './model-memory.js';
-import type { ModelCost, Placement } from './placement.js';
+import type { Engine, ModelCost, Placement } from './placement.js';
 import type { Runner } from './runner.js';
 import type { NamedTensors } from './tensors.js';
 
@@ -21,6 +21,7 @@ export type VersionFacts = {
   readonly spec: ServingSpec;
   readonly plan: ServingPlan;
   readonly cost: ModelCost;
+  readonly engine: Engine;
   readonly placed: Placement;
 };
 
@@ -49,6 +50,7 @@ export class HostedVersion {
   readonly spec: ServingSpec;
   readonly plan: ServingPlan;
   readonly cost: ModelCost;
+  readonly engine: Engine;
   readonly placed: Placement;
   readonly metrics: VersionMetrics;
   /** What callers of this version send and get; versions with the same can stand in for each other. */
@@ -83,6 +85,7 @@ export class HostedVersion {
     this.spec = facts.spec;
     this.plan = facts.plan;
     this.cost = facts.cost;
+    this.engine = facts.engine;
     this.placed = facts.placed;
     this.metrics = deps.metrics;
     this.#deps = deps;
@@ -96,6 +99,7 @@ export class HostedVersion {
       inputs: [],
       outputs: [],
       run,
+      ...(facts.engine === 'compiledTrees' ? { runNow: (feeds: NamedTensors) => this.#runner!.runNow!(feeds) } : {}),
       release: () => Promise.resolve(),
     };
     this.batcher = new Batcher(runner, {
@@ -109,6 +113,11 @@ export class HostedVersion {
 
   get #name(): string {
     return `version '${this.version}' of '${this.model}'`;
+  }
+
+  /** Where it is in memory: a device's name, or `cpu`; null while it is not. */
+  get device(): string | null {
+    return this.#open ? (this.#deps.memory.deviceOf(this)?.name ?? 'cpu') : null;
   }
 
   get placement(): Runner['placement'] {

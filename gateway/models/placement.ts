@@ -1,3 +1,4 @@
+import type { DeviceNeed } from '../../domain/devices.js';
 import type { GatewayConfig } from '../gateway-config.js';
 
 /** What a model costs, as measured in its trial. Times in milliseconds. */
@@ -13,6 +14,9 @@ export type ModelCost = {
   readonly peakBytes: number;
 };
 
+/** What computes a model: ONNX Runtime, or, for tree ensembles that were proved to answer the same, trees compiled by the gateway. */
+export type Engine = 'onnxRuntime' | 'compiledTrees';
+
 /** Where a model runs, and why. */
 export type Placement = {
   readonly where: 'inPlace' | 'thread';
@@ -22,6 +26,8 @@ export type Placement = {
   readonly maxRows: number;
   /** Memory of all its copies. */
   readonly bytes: number;
+  /** What it is given of an accelerator; null on the CPU. */
+  readonly device: DeviceNeed | null;
   readonly because: string;
 };
 
@@ -39,18 +45,20 @@ const shareOfOne = 4;
  * A model that is cheaper to run than to hand over runs in place; any other in threads, as many as there are cores to
  * spare and as its copies are cheap to hold. No run of several rows takes longer than its place can bear.
  */
-export function placeModel(cost: ModelCost, limits: PlacementLimits): Placement {
+export function placeModel(cost: ModelCost, limits: PlacementLimits, engine: Engine): Placement {
   const { runMs, rowMs, loadMs, bytes } = cost;
-  const told = `a run takes ${rounded(runMs)} ms`;
+  const told = `a run${engine === 'compiledTrees' ? ' of the compiled trees' : ''} takes ${rounded(runMs)} ms`;
   const rowsWithin = (ms: number): number =>
     Math.max(1, Math.min(limits.maxBatchRows, cost.bestRows, Math.floor((ms - runMs) / Math.max(rowMs, 1e-6)) + 1));
   const cheap = runMs <= limits.inPlaceMaxMs;
-  if (cheap && loadMs <= limits.inPlaceLoadMaxMs) {
+  // Trees are read with turns of the event loop in between.
+  if (cheap && (engine === 'compiledTrees' || loadMs <= limits.inPlaceLoadMaxMs)) {
     return {
       where: 'inPlace',
       threads: 0,
       maxRows: rowsWithin(limits.inPlaceTurnMs),
       bytes,
+      device: null,
       because: `${told}, at most ${limits.inPlaceMaxMs} ms run in place`,
     };
   }
@@ -67,6 +75,7 @@ export function placeModel(cost: ModelCost, limits: PlacementLimits): Placement 
     threads,
     maxRows: rowsWithin(limits.threadRunMs),
     bytes: threads * (bytes + threadBytes),
+    device: null,
     because: `${why}; ${bound}`,
   };
 }

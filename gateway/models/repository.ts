@@ -10,6 +10,8 @@ import type { ModelTable, RoutingTable } from '../routing/routing-table.js';
 import { roleOf } from '../routing/routing-table.js';
 import type { GatewayMetrics } from '../watching/metrics.js';
 import { atMost } from './at-most.js';
+import { deviceFigures } from './device-figures.js';
+import { DeviceLook } from './device-look.js';
 import { hostVersion, type HostDeps } from './host-version.js';
 import type { HostedVersion, VersionFacts } from './hosted-version.js';
 import { memoryFigures } from './memory-figures.js';
@@ -50,6 +52,7 @@ export class ModelRepository {
   readonly #tried: HostDeps['tried'] = new Map();
   readonly #tryInTurn: ReturnType<typeof atMost>;
   readonly #loadInTurn: ReturnType<typeof atMost>;
+  readonly #devices: DeviceLook;
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(deps: RepositoryDeps) {
@@ -59,6 +62,7 @@ export class ModelRepository {
     this.#loadInTurn = atMost(deps.config.loadsAtOnce);
     this.#memory = new ModelMemory({
       budgetBytes: deps.config.memoryBudgetBytes,
+      devices: deps.config.devices,
       idleUnloadMs: deps.config.idleUnloadMs,
       roleOf: (version) => this.#roleOf(version),
       onUnload: (version, why) => {
@@ -66,24 +70,28 @@ export class ModelRepository {
         deps.log({ level: 'info', event: 'versionUnloaded', model: version.model, version: version.version, why });
       },
     });
-    const figures = memoryFigures(deps.metrics, { memory: this.#memory, config: deps.config, versions: () => this.#versions() });
+    const versions = (): readonly HostedVersion[] => this.#versions();
+    const figures = memoryFigures(deps.metrics, { memory: this.#memory, config: deps.config, versions });
+    this.#devices = new DeviceLook(deps);
+    deviceFigures(deps.metrics, { memory: this.#memory, versions, isUsable: (device) => this.#devices.isUsable(device) });
   }
 
   /** Gets to know a version, without loading it. Throws `ArtifactRejected` when it cannot be served. */
   host(servable: ServableVersion, origin: VersionFacts['origin'] = 'registry'): Promise<HostedVersion> {
-    const { objects, verifier, trials, metrics, config, accept } = this.#deps;
+    const { objects, verifier, trials, metrics, config, log, accept } = this.#deps;
     const source = { objects, verifier, folder: config.folder };
     return this.#tryInTurn(() =>
       hostVersion(
-        { source, trials, memory: this.#memory, tried: this.#tried, loadInTurn: this.#loadInTurn, metrics, config, accept },
+        { source, trials, memory: this.#memory, tried: this.#tried, loadInTurn: this.#loadInTurn, metrics, log, config, accept },
         servable,
         origin,
       ),
     );
   }
 
-  /** Begins to watch what is used. */
+  /** Begins to watch what is used, and looks whether the devices can be. */
   start(): void {
+    void this.#devices.look();
     this.#sweep = setInterval(() => this.#memory.sweep(), sweepEveryMs).unref();
   }
 

@@ -1,3 +1,4 @@
+import type { ExecutionProvider } from '../../domain/devices.js';
 import type { NamedTensors, TensorMeta } from './tensors.js';
 
 /** What a thread is started with. */
@@ -5,7 +6,9 @@ export type ThreadData = {
   /** Let go of when it is loaded. */
   model: Uint8Array | null;
   readonly requireFrom: string;
-  readonly sessionOptions: Readonly<Record<string, string | number>>;
+  readonly sessionOptions: Readonly<Record<string, string | number | readonly ExecutionProvider[]>>;
+  /** Held by the one thread of the process that uses the provider, where it bears no more than one; null where it bears many. */
+  readonly turn: Int32Array | null;
 };
 
 /** Gateway to thread. After `close` the thread ends when its last run is done. */

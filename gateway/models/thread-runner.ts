@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
+import type { DevicePlace } from '../../domain/devices.js';
 import type { Runner } from './runner.js';
-import { sessionOptions } from './runner.js';
+import { sessionOn } from './session-on.js';
 import type { NamedTensors, TensorMeta } from './tensors.js';
 import type { ThreadAnswer, ThreadCall, ThreadData } from './thread-messages.js';
 
@@ -10,6 +11,8 @@ type Waiting = { resolve(outputs: NamedTensors): void; reject(reason: Error): vo
 export type ThreadInput = {
   readonly read: () => Promise<Uint8Array>;
   readonly program: string;
+  /** The device that the model runs on; left out or null for the CPU. */
+  readonly on?: DevicePlace | null;
   readonly limitMs: number;
   readonly runLimitMs: number;
 };
@@ -59,7 +62,7 @@ type Thread = {
 function startThread(input: ThreadInput & { model: Uint8Array; onEnd(): void }): Promise<Thread> {
   // Moved to the thread, where copying a large file would stop the event loop.
   const model = ownBytes(input.model);
-  const workerData: ThreadData = { model, requireFrom: import.meta.url, sessionOptions };
+  const workerData: ThreadData = { model, requireFrom: import.meta.url, ...sessionOn(input.on ?? null) };
   const worker = new Worker(input.program, { workerData, transferList: [model.buffer], execArgv: [] });
   const waiting = new Map<number, Waiting>();
   let next = 0;

@@ -64,12 +64,14 @@ export function modelReadiness(tables: RoutingTable, of: { model: string; versio
 /** `GET /v2/models/{m}/route`: how its traffic goes here, now. */
 export function modelRoute(tables: RoutingTable, model: string): Reply {
   const { route, versions } = tables.need(model);
-  const loaded = [...versions.values()].map(({ version, placement, runMs, cost, placed, state, reason, digest }) => ({
+  const loaded = [...versions.values()].map(({ version, placement, engine, runMs, cost, spec, placed, device, state, reason, digest }) => ({
     version,
     role: roleOf(tables.need(model), version),
     state,
     ...(reason === '' ? {} : { reason }),
     placement,
+    ...(spec.accelerator === undefined ? {} : { device }),
+    engine,
     because: placed.because,
     threads: placed.threads,
     run_ms: runMs,

@@ -16,7 +16,7 @@ type Limits = Pick<GatewayConfig, 'maxBatchRows' | 'maxWaiting' | 'answerLimitMs
  */
 export function modelConfig(tables: RoutingTable, of: { model: string; version: string | null }, limits: Limits): Reply {
   const table = tables.need(of.model);
-  const { plan } = chooseVersion(table, { version: of.version ?? table.champion?.version ?? null, key: null });
+  const { plan, placed, device } = chooseVersion(table, { version: of.version ?? table.champion?.version ?? null, key: null });
   const { batchable } = plan;
   const tensor = ({ name, datatype, shape }: SignatureTensor) => {
     const rest = batchable ? shape.slice(1) : shape;
@@ -46,13 +46,19 @@ export function modelConfig(tables: RoutingTable, of: { model: string; version: 
     batch_input: [],
     batch_output: [],
     ...(batchable ? { dynamic_batching: dynamicBatching(limits) } : {}),
-    instance_group: [{ name: of.model, kind: 'KIND_CPU', count: 1, gpus: [] }],
+    instance_group: [{ name: of.model, count: 1, ...placement(placed.device !== null, device) }],
     default_model_filename: 'model.onnx',
     cc_model_filenames: {},
     metric_tags: {},
     parameters: {},
     model_warmup: [],
   });
+}
+
+/** One that is not in memory has not been given its device yet: no list stands for any. */
+function placement(onDevice: boolean, device: string | null) {
+  const index = /:(\d+)$/.exec(device ?? '')?.[1];
+  return { kind: onDevice ? 'KIND_GPU' : 'KIND_CPU', gpus: index === undefined ? [] : [Number(index)] };
 }
 
 /** Nothing waits for a batch by the clock, so the delay is 0. */
