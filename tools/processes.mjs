@@ -30,6 +30,15 @@ export function isSame(earlier) {
 }
 
 /**
+ * Waits until the system has forgotten a process: one that has ended keeps its number until its parent takes note.
+ * @param {number} pid
+ * @param {number} withinMs
+ */
+export async function untilForgotten(pid, withinMs) {
+  for (const end = Date.now() + withinMs; Date.now() < end && send(pid, 0); await delay(15));
+}
+
+/**
  * Starts a program that outlives this one, apart from the terminal's Ctrl-C, its output in a file.
  * @param {{command: string, args: string[], logFile: string, env?: NodeJS.ProcessEnv, cwd?: string, uid?: number, gid?: number}} program
  * @returns {import('node:child_process').ChildProcess}
@@ -64,10 +73,12 @@ export async function endProcess({ pid, signal = 'SIGTERM', last = 'SIGKILL', gr
 }
 
 /**
+ * Waits until a process runs no more.
  * @param {number} pid
  * @param {number} withinMs
+ * @returns {Promise<boolean>} whether it is gone
  */
-async function isGone(pid, withinMs) {
+export async function isGone(pid, withinMs) {
   for (const end = Date.now() + withinMs; Date.now() < end; await delay(15)) {
     if (!isRunning(pid)) return true;
   }
@@ -76,7 +87,7 @@ async function isGone(pid, withinMs) {
 
 /**
  * @param {number} pid
- * @param {NodeJS.Signals} signal
+ * @param {NodeJS.Signals | 0} signal
  */
 function send(pid, signal) {
   try {

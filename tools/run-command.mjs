@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { readJson, writeJson } from './json-file.mjs';
-import { identify, isSame } from './processes.mjs';
+import { identify, isGone, isSame } from './processes.mjs';
 
 /** A command that ended badly, with its last lines. */
 export class CommandFailure extends Error {
@@ -14,6 +14,8 @@ export class CommandFailure extends Error {
 }
 
 const KEPT_LINES = 300;
+/** How long a killed command may take to be gone. */
+const GONE_MS = 5_000;
 
 /**
  * Runs commands of one set-up. Each has a process group of its own that is written down, so that
@@ -26,8 +28,12 @@ export function createRunner({ record, signal }) {
   const write = () => writeJson(record, [...running.values()]);
 
   /** Ends what an earlier, killed set-up left running. */
-  function endLeftovers() {
-    for (const leftover of readJson(record) ?? []) if (isSame(leftover)) endGroup(leftover.pid);
+  async function endLeftovers() {
+    for (const leftover of readJson(record) ?? []) {
+      if (!isSame(leftover)) continue;
+      endGroup(leftover.pid);
+      await isGone(leftover.pid, GONE_MS);
+    }
     write();
   }
 

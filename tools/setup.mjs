@@ -90,7 +90,7 @@ class Interrupted extends Error {
 async function makeAll(wanted, progress, stop) {
   progress.drop(WAITING);
   const runner = createRunner({ record: join(wanted.places.tools, 'setup-commands.json'), signal: stop.signal });
-  runner.endLeftovers();
+  await runner.endLeftovers();
   const todo = missing(wanted);
   /** @type {(step: Step) => import('./steps/step.mjs').Context} */
   const contextOf = (step) => ({

@@ -34,6 +34,8 @@ it('goes on after a kill -9, and ends what the killed one left running', async (
   const first = machine.start();
   await first.saw('→ Python packages');
   await until(() => existsSync(note('calls')));
+  // A command that begins is written down at once, but not before it begins.
+  await until(() => readFileSync(join(machine.tools, 'setup-commands.json'), 'utf8').includes(`"pid": ${calls(note('calls'))[0]}`));
   first.child.kill('SIGKILL');
   await first.ended;
   const [orphan = 0] = calls(note('calls'));

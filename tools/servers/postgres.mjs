@@ -7,7 +7,7 @@ import pg from 'pg';
 import { SetUpFailure } from '../failure.mjs';
 import { readJson, writeJson } from '../json-file.mjs';
 import { choosePort } from '../ports.mjs';
-import { endProcess, identify, isRunning, startDetached } from '../processes.mjs';
+import { endProcess, identify, isRunning, startDetached, untilForgotten } from '../processes.mjs';
 import { postgresOwner } from './postgres-owner.mjs';
 import { postgresPrograms } from './postgres-programs.mjs';
 
@@ -34,6 +34,8 @@ import { postgresPrograms } from './postgres-programs.mjs';
 
 const START_MS = 60_000;
 const LOOK_MS = 30;
+/** Postgres takes a server that was killed for a living one until the system has forgotten its number. */
+const FORGOTTEN_MS = 5_000;
 
 /**
  * Starts the embedded Postgres on loopback, or adopts the one that already runs on these data.
@@ -138,6 +140,8 @@ async function adopt(place, password) {
 /** @param {{place: Place, password: string, durable: boolean, preferredPort: number, variable: string | undefined, say: (line: string) => void}} wish */
 async function start({ place, password, durable, preferredPort, variable, say }) {
   const { owner, data, logFile } = place;
+  const noted = notedPid(data);
+  if (noted !== undefined) await untilForgotten(noted, FORGOTTEN_MS);
   const port = await choosePort({ what: 'Postgres', preferred: preferredPort, say, ...(variable === undefined ? {} : { variable }) });
   const settings = {
     listen_addresses: '127.0.0.1',
@@ -189,14 +193,22 @@ async function ensureDatabase({ port, password, database }) {
 }
 
 /**
+ * The number of the last postmaster, as its file says.
+ * @param {string} data
+ */
+function notedPid(data) {
+  const file = join(data, 'postmaster.pid');
+  const pid = existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : 0;
+  return pid > 0 ? pid : undefined;
+}
+
+/**
  * The postmaster on these data. A process number left in the file by a crash may belong to another program today.
  * @param {string} data
  */
 function runningPid(data) {
-  const file = join(data, 'postmaster.pid');
-  if (!existsSync(file)) return undefined;
-  const pid = Number(readFileSync(file, 'utf8').split('\n')[0]);
-  return identify(pid)?.command.includes(data) ? pid : undefined;
+  const pid = notedPid(data);
+  return pid !== undefined && identify(pid)?.command.includes(data) ? pid : undefined;
 }
 
 /** @param {number} pid */
