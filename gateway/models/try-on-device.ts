@@ -1,6 +1,7 @@
 import type { Device, DeviceNeed } from '../../domain/devices.js';
 import { needOf, placeOn } from '../../domain/devices.js';
 import { PerennialError } from '../../domain/errors.js';
+import { tryOnDevice } from './device-agreement.js';
 import type { FirstRunsDeps, TriedVersion } from './first-runs.js';
 import { tryVersion } from './first-runs.js';
 import type { PackageContents } from './package-files.js';
@@ -31,7 +32,7 @@ export async function tryWhereItRuns(
   try {
     const need = needOf(wish);
     const on = placeOn(deps.memory.deviceFor(need, of.model), need);
-    const tried = await proved(deps, `${of.digest} ${wish.provider}`, () => tryVersion(deps, of.contents, on));
+    const tried = await proved(deps, `${of.digest} ${wish.provider}`, () => tryOnDevice(deps, of.contents, on));
     return { tried, device: need, fallback: null };
   } catch (error) {
     if (!(error instanceof PerennialError) || error.type !== 'ArtifactRejected') throw error;
