@@ -27,8 +27,6 @@ export type CaptureUpkeep = {
 
 /** The place of captured requests, for whoever tidies it up. */
 export type CaptureFileUpkeep = {
-  /** Names of the models that have files there. */
-  models(): Promise<string[]>;
   /**
    * Removes some of the files of a model that were begun before this wall time; answers how many, 0 when none is left.
    * `Unavailable` when the place refuses.

@@ -8,4 +8,5 @@ export type { ApprovalActivities } from './activity/approval.js';
 export type { RolloutActivities } from './activity/rollout.js';
 export type { ClockActivities } from './activity/clock.js';
 export type { LifecycleRecord, LifecycleActivities } from './activity/lifecycle.js';
+export type { UpkeepActivities } from './activity/upkeep.js';
 export type { TemporalActivities } from './activity/temporal.js';

@@ -1,4 +1,6 @@
 import { inputColumns, lookbackMs } from '../domain/feature-computation.js';
+import { leastRetentionDays, longestRolloutMs, planOf } from '../domain/capture-retention.js';
+import { formatDuration } from '../domain/format.js';
 import type { ModelDefinition } from '../domain/model-definition.js';
 import { brief, type DefinitionFault } from './definition-fault.js';
 
@@ -155,7 +157,7 @@ function servingRules(definition: ModelDefinition): DefinitionFault[] {
   });
   const { min, max } = serving.output;
   if (min !== undefined && max !== undefined && min >= max) faults.push(fault('serving.output.min', `less than max (${max})`, min));
-  faults.push(...redactionRules(definition), ...entityRules(definition));
+  faults.push(...redactionRules(definition), ...retentionRules(definition), ...entityRules(definition));
   serving.subject.forEach((name, i) => {
     if (!fields.has(name))
       faults.push(fault(`serving.subject[${i}]`, `a field of serving.request (${[...fields.keys()].join(', ')})`, name));
@@ -203,4 +205,14 @@ function redactionRules({ serving, eventTime }: ModelDefinition): DefinitionFaul
       return [fault(`${at}.how`, '"drop", "hash" or "mask": only a text (BYTES) has a beginning', rule.how)];
     return [];
   });
+}
+
+/** Captures that are evidence still must not go. */
+function retentionRules(definition: ModelDefinition): DefinitionFault[] {
+  const days = definition.serving.capture?.retentionDays;
+  const least = leastRetentionDays(definition);
+  if (days === undefined || days >= least) return [];
+  const plan = planOf(definition);
+  const needed = `a rollout by ${plan.name} may look back ${formatDuration(longestRolloutMs(plan))}, and labels come up to ${formatDuration(definition.labels.expectedDelayMs)} late`;
+  return [fault('serving.capture.retentionDays', `at least ${least}: ${needed}`, days)];
 }

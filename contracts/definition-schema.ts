@@ -127,6 +127,7 @@ const redaction = z.discriminatedUnion('how', [
 const capture = z.strictObject({
   sagemaker: z.strictObject({ percent: z.number().gt(0).max(100), input: z.boolean(), output: z.boolean() }).exactOptional(),
   redact: z.array(redaction).min(1).exactOptional(),
+  retentionDays: positiveCount.exactOptional(),
 });
 
 const cache = z.strictObject({

@@ -5,6 +5,8 @@ export const workflowIds = {
   retrain: (model: string, run: string) => `retrain:${model}:${run}`,
   tune: (model: string, run: string) => `tune:${model}:${run}`,
   rollout: (model: string, version: string) => `rollout:${model}:${version}`,
+  /** Of one that a person asked for; the schedule's have the slot in their ids. */
+  upkeep: () => 'upkeep:by-hand',
 } as const;
 
 /** The schedule of a model: `schedule:<model>:<name>`. */

@@ -2,7 +2,7 @@ import type { MetricDefinition } from './metrics.js';
 import type { GateDefinition } from './gates.js';
 import type { FeatureDefinition } from './features.js';
 import type { RolloutLimits, RolloutPlanName } from './rollout-plan.js';
-import type { AcceleratorOptions, CacheOptions, CaptureOptions, EntityOptions } from './serving-options.js';
+import type { AcceleratorOptions, CacheOptions, EntityOptions, KeptCaptureOptions } from './serving-options.js';
 
 /** How much harm a wrong model can do; it decides who must approve and how a version is rolled out. */
 export type Risk = 'low' | 'limited' | 'high';
@@ -98,7 +98,7 @@ export type ModelDefinition = {
     readonly output: { readonly name: string; readonly min?: number; readonly max?: number };
     /** Request fields that together name the question; two requests with the same values ask the same (one pair). */
     readonly subject: readonly string[];
-    readonly capture?: CaptureOptions;
+    readonly capture?: KeptCaptureOptions;
     readonly cache?: CacheOptions;
     readonly entities?: EntityOptions;
     readonly accelerator?: AcceleratorOptions;

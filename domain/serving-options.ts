@@ -49,6 +49,12 @@ export type AcceleratorOptions = {
 /** What is kept of requests beside the prediction itself, and what must not be. */
 export type CaptureOptions = { readonly sagemaker?: BodyCapture; readonly redact?: readonly RedactionRule[] };
 
+/** The same in a definition, with how long it is kept: a matter of the registry, not of a package. */
+export type KeptCaptureOptions = CaptureOptions & {
+  /** Days for which captures, their files and their labels are kept; see `domain/capture-retention.ts` for the default and the least. */
+  readonly retentionDays?: number;
+};
+
 /** How texts of the inputs are made equal before they are compared; `lowercase` trims as well. */
 export type TextNormalisation = 'none' | 'trim' | 'lowercase';
 

@@ -11,6 +11,8 @@ import { createRegistryActivities } from '../activities/registry.activities.js';
 import { createRolloutActivities } from '../activities/rollout.activities.js';
 import { createTemporalActivities } from '../activities/temporal.activities.js';
 import { createTrainingActivities } from '../activities/training.activities.js';
+import { createUpkeepActivities } from '../activities/upkeep.activities.js';
+import { openCaptureUpkeep } from '../adapters/captures/open-capture-upkeep.js';
 import { createSuggester } from '../adapters/compute/suggester.js';
 import { localCompute } from '../adapters/compute/local.js';
 import { trainersDigest } from '../adapters/compute/trainers-digest.js';
@@ -22,10 +24,13 @@ import { createLogNotifier } from '../adapters/notify/log.js';
 import { createSlackNotifier } from '../adapters/notify/slack.js';
 import { createModelTrials } from '../adapters/onnx/model-trials.js';
 import { createApprovalStore } from '../adapters/postgres/approval-store.js';
+import { activeDefinitions } from '../adapters/postgres/definitions.js';
 import { createLifecycleStore } from '../adapters/postgres/lifecycle-store.js';
 import { createRegistryStore } from '../adapters/postgres/registry-store.js';
 import { createRunMetrics } from '../adapters/postgres/run-metrics.js';
+import { createCaptureUpkeep } from '../adapters/postgres/serving/capture-upkeep.js';
 import { createClock } from '../adapters/postgres/serving/clocks.js';
+import { createLatencyUpkeep } from '../adapters/postgres/serving/latency-upkeep.js';
 import { createMeasurement } from '../adapters/postgres/serving/measurement.js';
 import { createOutcomeStore } from '../adapters/postgres/serving/outcome-store.js';
 import { createRolloutStore } from '../adapters/postgres/serving/rollout-store.js';
@@ -55,6 +60,13 @@ export async function lifecycleActivities(config: Config, { database: { db }, ob
     }),
     ...createClockActivities({ clock }),
     ...createTemporalActivities({ client }),
+    ...createUpkeepActivities({
+      latencies: createLatencyUpkeep(db),
+      captures: createCaptureUpkeep(db),
+      files: await openCaptureUpkeep({ ...config.objects, location: config.captures }),
+      definitions: () => activeDefinitions(db),
+      nowMs: Date.now,
+    }),
   };
 }
 

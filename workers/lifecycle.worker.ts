@@ -2,6 +2,7 @@ import { followOutbox } from '../activities/notify.activities.js';
 import { createOutboxStore } from '../adapters/postgres/outbox-store.js';
 import { migrate } from '../adapters/postgres/migrator.js';
 import { taskQueues } from '../contracts/task-queues.js';
+import { ensureUpkeepSchedule } from '../schedules/upkeep-schedule.js';
 import { lifecycleActivities, notifierOf } from './compose.js';
 import { runProcess } from './process.js';
 import { openWorker } from './run-worker.js';
@@ -27,6 +28,10 @@ await runProcess('lifecycle worker', async (config) => {
     workflows: true,
   });
   const say = (line: string) => process.stderr.write(`${line}\n`);
+  // Who may not make schedules still works; ./perennial upkeep does the same by hand.
+  await ensureUpkeepSchedule(client.schedule).catch((error: unknown) =>
+    say(`the schedule of the upkeep cannot be made: ${error instanceof Error ? error.message : String(error)}`),
+  );
   const outbox = followOutbox(
     { outbox: createOutboxStore(stores.database.db), notifier: notifierOf(config, say) },
     { onTrouble: (error) => say(`outbox: ${error instanceof Error ? error.message : String(error)}`) },

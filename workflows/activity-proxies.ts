@@ -9,6 +9,7 @@ import type {
   RolloutActivities,
   TemporalActivities,
   TrainingActivities,
+  UpkeepActivities,
 } from '../contracts/activities.js';
 import { taskQueues } from '../contracts/task-queues.js';
 
@@ -128,5 +129,14 @@ export const temporal = proxyActivities<Pick<TemporalActivities, 'requestRetrain
   taskQueue: taskQueues.lifecycle,
   startToCloseTimeout: 30 * second,
   retry: untilItIsBack,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
+/** Removes and merges what is old, in portions; what one try has done the next one need not do again. */
+export const upkeepOf = proxyActivities<UpkeepActivities>({
+  taskQueue: taskQueues.lifecycle,
+  startToCloseTimeout: 6 * hour,
+  heartbeatTimeout: 10 * second,
+  retry: elsewhere,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });

@@ -4,3 +4,4 @@ export { retrain } from './retrain.workflow.js';
 export { rollout } from './rollout.workflow.js';
 export { trigger } from './trigger.workflow.js';
 export { tune } from './tune.workflow.js';
+export { upkeep } from './upkeep.workflow.js';

@@ -78,6 +78,8 @@ export async function packageModel(deps: EvaluationDeps, { definition, trained, 
 /** `serving.json`: what the gateway answers by, all of it from the definition but the names inside the file. */
 export function servingSpecOf(definition: ModelDefinition, onnx: { readonly input: string; readonly output: string }): ServingSpec {
   const { serving, features, eventTime } = definition;
+  // How long captures are kept is nothing that a gateway answers by.
+  const { retentionDays: _, ...capture } = serving.capture ?? {};
   return {
     model: definition.name,
     request: serving.request,
@@ -87,7 +89,7 @@ export function servingSpecOf(definition: ModelDefinition, onnx: { readonly inpu
     onnx: { input: onnx.input, output: onnx.output },
     output: serving.output,
     // Left out where the definition has none, so that the packages of older definitions stay what they are.
-    ...(serving.capture === undefined ? {} : { capture: serving.capture }),
+    ...(Object.keys(capture).length === 0 ? {} : { capture }),
     ...(serving.cache === undefined ? {} : { cache: serving.cache }),
     ...(serving.entities === undefined ? {} : { entities: serving.entities }),
     ...(serving.accelerator === undefined ? {} : { accelerator: serving.accelerator }),

@@ -63,6 +63,17 @@ export async function activeDefinition(db: Kysely<Database>, model: string): Pro
   return row ?? null;
 }
 
+/** The active definition of every model, by name. */
+export async function activeDefinitions(db: Kysely<Database>): Promise<ModelDefinition[]> {
+  const rows = await db
+    .selectFrom('active_definitions as active')
+    .innerJoin('definitions', 'definitions.digest', 'active.digest')
+    .select('definitions.definition')
+    .orderBy('active.model')
+    .execute();
+  return rows.map(({ definition }) => definition);
+}
+
 /** A published definition of a model by its digest, or null. */
 export async function definitionByDigest(db: Kysely<Database>, model: string, digest: string): Promise<PublishedDefinition | null> {
   const row = await db

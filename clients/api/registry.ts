@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import { appendAudit, type AuditEntry } from '../../adapters/postgres/audit-log.js';
 import { type AuditFilter, auditTrail, verifyAudit } from '../../adapters/postgres/audit-queries.js';
 import { type Database, inTransaction } from '../../adapters/postgres/database.js';
-import { activeDefinition, publishDefinitions } from '../../adapters/postgres/definitions.js';
+import { activeDefinition, activeDefinitions, publishDefinitions } from '../../adapters/postgres/definitions.js';
 import { aliasHistory, championAt, resolveUri } from '../../adapters/postgres/model-uri.js';
 import { listPeople, type Registration, registerPerson } from '../../adapters/postgres/people.js';
 import { currentPolicy, editPolicy, policyHistory } from '../../adapters/postgres/policies.js';
@@ -29,15 +29,7 @@ export function postgresRegistry(db: Kysely<Database>) {
       return rows.map(({ model }) => model);
     },
     /** The active definition of every model. */
-    definitions: async () => {
-      const rows = await db
-        .selectFrom('active_definitions as active')
-        .innerJoin('definitions', 'definitions.digest', 'active.digest')
-        .select('definitions.definition')
-        .orderBy('active.model')
-        .execute();
-      return rows.map(({ definition }) => definition);
-    },
+    definitions: () => activeDefinitions(db),
     definition: (model: string) => activeDefinition(db, model),
     status: (model: string) => modelStatus(db, model),
     runs: (filter: { model?: string; limit?: number }) => listRuns(db, filter),

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { emptyHome, run } from './run.js';
 
 const verbs =
-  'up apply status train runs versions show approve reject promote rollback rollout pause resume investigations predict client schedules policy keys audit'.split(
+  'up apply status train runs versions show approve reject promote rollback rollout pause resume investigations predict client schedules policy keys audit upkeep'.split(
     ' ',
   );
 

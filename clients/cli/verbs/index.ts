@@ -15,6 +15,7 @@ import { registerRegistry } from './registry.js';
 import { registerSchedules } from './schedules.js';
 import { registerStatus } from './status.js';
 import { registerTrain } from './train.js';
+import { registerUpkeep } from './upkeep.js';
 
 /** Every verb, in the order in which help shows them. */
 const verbs: readonly ((program: Command, context: CliContext) => void)[] = [
@@ -33,6 +34,7 @@ const verbs: readonly ((program: Command, context: CliContext) => void)[] = [
   registerPolicy,
   registerKeys,
   registerAudit,
+  registerUpkeep,
 ];
 
 export function registerVerbs(program: Command, context: CliContext): void {
