@@ -119,10 +119,12 @@ function cell(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
+const namingRow = (row: number, error: string): string => (new RegExp(`\\brow ${row}\\b`).test(error) ? error : `row ${row}: ${error}`);
+
 async function* lines(path: string): AsyncGenerator<ResultLine, void> {
   for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
     const line = JSON.parse(text) as ResultLine;
-    if (line.error !== undefined) throw new RequestError(line.kind ?? 'internal', `row ${line.row}: ${line.error}`);
+    if (line.error !== undefined) throw new RequestError(line.kind ?? 'internal', namingRow(line.row, line.error));
     yield line;
   }
 }

@@ -140,7 +140,9 @@ async function answerSlice(deps: RunnerDeps, of: { record: JobRecord; slice: Sli
 }
 
 function failure(row: number, error: RequestError): string {
-  return `{"row":${row},"error":${JSON.stringify(error.message)},"kind":"${error.kind}"}\n`;
+  // It was asked alone, as the first row of a request; whoever reads this counts the rows of the job.
+  const message = error.message.replace(/\b(row |instances\[)0\b/, `$1${row}`);
+  return `{"row":${row},"error":${JSON.stringify(message)},"kind":"${error.kind}"}\n`;
 }
 
 /** The outputs of one row as a JSON object: a value each, or a list where an output has more than one a row. */

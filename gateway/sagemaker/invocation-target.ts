@@ -50,5 +50,7 @@ function variant(tables: RoutingTable, model: string, wanted: string): string {
   const table = tables.need(model);
   for (const version of table.versions.keys()) if (version === wanted || roleOf(table, version) === wanted) return version;
   const there = [...table.versions.keys()].map((version) => `${roleOf(table, version)} (${version})`);
-  throw invalid(`there is no variant ${JSON.stringify(wanted.slice(0, 100))}: ${there.join(', ')} are there`);
+  throw invalid(
+    `there is no variant ${JSON.stringify(wanted.slice(0, 100))}: ${there.join(', ')} ${there.length === 1 ? 'is' : 'are'} there`,
+  );
 }

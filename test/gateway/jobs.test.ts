@@ -99,7 +99,15 @@ describe('a long job', () => {
   it('has the error of a wrong row in its place, and the others beside it', async () => {
     const { body } = await submit('demand', '0,1,2\n0,x,2\n0,5000,2\n0,3,4', { 'content-type': 'text/csv' });
     expect(await ended(body.id)).toMatchObject({ state: 'succeeded', progress: { rows: 4, done: 4, failed: 2 } });
-    expect(values(await results(body.id))).toEqual([21, expect.stringContaining('a is "x"'), expect.stringContaining('at most 1000'), 43]);
+    expect(values(await results(body.id))).toEqual([
+      21,
+      'row 1: a is "x": a number is expected',
+      'input "a", row 2, is 5000: at most 1000 is expected',
+      43,
+    ]);
+    const named = await submit('demand', { instances: [[0, 1, 2], { hour: 0 }] });
+    await ended(named.body.id);
+    expect(values(await results(named.body.id))).toEqual([21, expect.stringMatching(/^instances\[1\]\.a is missing/)]);
     const failing = await submit('failing', '0,1,2\n0,500,2', { 'content-type': 'text/csv' });
     await ended(failing.body.id);
     expect(values(await results(failing.body.id))).toEqual([2001, expect.stringContaining('the model failed')]);

@@ -51,7 +51,7 @@ function questionOf(label: Label, byId: ReadonlyMap<string, Question>, times: Re
   if (label.id !== undefined) {
     const question = byId.get(storableText(label.id));
     if (question === undefined)
-      return `no prediction with id ${label.id} is stored; send the label again when it is, or label by subject and eventTimeMs`;
+      return `no prediction with id ${label.id} is stored; send the label again when it is, or label by subject and event_time_ms`;
     if (label.subject !== undefined && storableText(label.subject) !== question.subject)
       return `prediction ${label.id} asked for ${question.subject}, the label says ${label.subject}`;
     return question;
@@ -59,8 +59,8 @@ function questionOf(label: Label, byId: ReadonlyMap<string, Question>, times: Re
   if (label.subject === undefined) return 'the label names neither a prediction id nor a subject';
   const subject = storableText(label.subject);
   const eventTimeMs = label.eventTimeMs ?? times.get(subject);
-  if (eventTimeMs === undefined) return `no prediction for ${label.subject} is stored; give eventTimeMs to label it all the same`;
-  if (!Number.isSafeInteger(eventTimeMs)) return `eventTimeMs is ${eventTimeMs}; it must be whole epoch milliseconds`;
+  if (eventTimeMs === undefined) return `no prediction for ${label.subject} is stored; give event_time_ms to label it all the same`;
+  if (!Number.isSafeInteger(eventTimeMs)) return `event_time_ms is ${eventTimeMs}; it must be whole epoch milliseconds`;
   return { subject, eventTimeMs };
 }
 
