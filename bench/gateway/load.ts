@@ -1,10 +1,11 @@
 import { connect, type Socket } from 'node:net';
+import { Loop } from './loop.js';
 import { type Payloads, requests } from './payloads.js';
 
 /** A closed loop: each connection sends its next request when it has the answer to the last. */
 export type LoadSpec = {
   readonly port: number;
-  readonly path: string;
+  readonly model: string;
   readonly payloads: Payloads;
   readonly connections: number;
   readonly warmUpMs: number;
@@ -27,17 +28,9 @@ export type LoadResult = {
  * as can be, since the server is on the same one.
  */
 export async function load(spec: LoadSpec): Promise<LoadResult> {
-  const bodies = requests(spec.path, spec.payloads);
-  const latencies: number[] = [];
+  const bodies = requests(`/v2/models/${spec.model}/infer`, spec.payloads);
+  const loop = new Loop();
   let next = 0;
-  let failed = 0;
-  let firstFailure: string | null = null;
-  let measuring = false;
-  let stopped = false;
-  const fail = (reason: string): void => {
-    failed++;
-    firstFailure ??= reason;
-  };
 
   const open = (): Socket => {
     const socket = connect(spec.port, '127.0.0.1');
@@ -52,9 +45,7 @@ export async function load(spec: LoadSpec): Promise<LoadResult> {
       next = (next + 1) % bodies.length;
     };
     socket.on('connect', send);
-    socket.on('error', (error) => {
-      if (!stopped) fail(error.message);
-    });
+    socket.on('error', (error) => loop.broke(error.message));
     socket.on('data', (chunk) => {
       parts.push(chunk);
       have += chunk.length;
@@ -65,28 +56,19 @@ export async function load(spec: LoadSpec): Promise<LoadResult> {
       }
       if (need < 0 || have < need) return;
       const status = parts[0]!.toString('latin1', 9, 12);
-      if (status !== '200') fail(Buffer.concat(parts).toString('utf8').slice(0, 500));
-      else if (measuring) latencies.push(performance.now() - sentMs);
+      loop.answered(status === '200' ? null : Buffer.concat(parts).toString('utf8').slice(0, 500), sentMs);
       parts = [];
       have = 0;
       need = -1;
-      if (!stopped) send();
+      if (!loop.stopped) send();
     });
     return socket;
   };
 
   const sockets = Array.from({ length: spec.connections }, open);
-  await wait(spec.warmUpMs);
-  measuring = true;
-  const from = performance.now();
-  await wait(spec.ms);
-  const seconds = (performance.now() - from) / 1_000;
-  measuring = false;
-  stopped = true;
+  const result = await loop.measure(spec);
   for (const socket of sockets) socket.destroy();
-  const sorted = Float64Array.from(latencies).sort();
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-  return { perSecond: sorted.length / seconds, p50: at(0.5), p99: at(0.99), answers: sorted.length, failed, firstFailure };
+  return result;
 }
 
 /** Bytes of a whole answer, its head included; -1 while the head is not complete. */
@@ -96,8 +78,4 @@ function lengthOf(start: Buffer): number {
   const length = /\r\ncontent-length: *(\d+)/i.exec(start.toString('latin1', 0, end));
   if (length === null) throw new Error(`an answer without Content-Length: ${start.toString('latin1', 0, 200)}`);
   return end + 4 + Number(length[1]);
-}
-
-function wait(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

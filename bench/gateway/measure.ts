@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { median } from '../report.js';
-import { binary32, jsonShapes, sixteen, sixtyFour, type Shape } from './shapes.js';
+import { loadGrpc } from './grpc-load.js';
+import { binary32, grpc16, jsonShapes, sixteen, sixtyFour, type Shape } from './shapes.js';
 import { load, type LoadResult } from './load.js';
 import { type Server, type ServerContext, startFastApi, startGateway, startMlServer, startPart } from './servers.js';
 import { fast, slow } from './world.js';
@@ -29,8 +30,6 @@ export type Measurement = {
 
 type Round = LoadResult & { readonly cpuMicros: number | null };
 
-const infer = (model: string): string => `/v2/models/${model}/infer`;
-
 /**
  * Measures each server in each shape, round after round, one at a time: what disturbs the machine for a while disturbs all of
  * them. A server that fails requests is no measurement: it throws.
@@ -40,6 +39,7 @@ export async function measure(context: ServerContext, options: Measurement): Pro
     echo: () => startPart(context, 'echo'),
     plain: () => startPart(context, 'plain'),
     gateway: () => startGateway(context, { processes: 1 }),
+    'gateway, ONNX Runtime': () => startGateway(context, { processes: 1, trees: 'onnxruntime' }),
     'gateway, 2 processes': () => startGateway(context, { processes: 2 }),
     mlserver: () => startMlServer(context),
     fastapi: () => startFastApi(context),
@@ -78,14 +78,16 @@ export const withSlow = '16, beside a model of 20 ms';
 export const health = 'health, at 64';
 
 function shapesOf(name: string): readonly Shape[] {
-  if (name === 'gateway') return [...jsonShapes, binary32];
+  if (name === 'gateway' || name === 'gateway, ONNX Runtime') return [...jsonShapes, binary32, grpc16];
+  if (name === 'mlserver') return [...jsonShapes, grpc16];
   return name === 'gateway, 2 processes' ? [sixteen, sixtyFour] : jsonShapes;
 }
 
 async function loaded(server: Server, { shape, options }: { shape: Shape; options: Measurement }): Promise<Round> {
   const before = server.cpuSeconds();
-  const spec = { port: server.port, path: infer(fast), payloads: shape.payloads, connections: shape.connections };
-  const result = await load({ ...spec, warmUpMs: options.warmUpMs, ms: options.ms });
+  const { payloads, connections, protocol } = shape;
+  const spec = { model: fast, payloads, connections, warmUpMs: options.warmUpMs, ms: options.ms };
+  const result = await (protocol === 'grpc' ? loadGrpc({ ...spec, port: server.grpcPort! }) : load({ ...spec, port: server.port }));
   const after = server.cpuSeconds();
   const share = options.ms / (options.ms + options.warmUpMs);
   const cpuMicros = before === null || after === null ? null : ((after - before) * share * 1e6) / result.answers;
@@ -94,10 +96,7 @@ async function loaded(server: Server, { shape, options }: { shape: Shape; option
 
 async function besideSlow(server: Server, options: Measurement): Promise<Round> {
   const common = { port: server.port, warmUpMs: options.warmUpMs, ms: options.ms, payloads: sixteen.payloads };
-  const [result] = await Promise.all([
-    load({ ...common, path: infer(fast), connections: 16 }),
-    load({ ...common, path: infer(slow), connections: 4 }),
-  ]);
+  const [result] = await Promise.all([load({ ...common, model: fast, connections: 16 }), load({ ...common, model: slow, connections: 4 })]);
   return { ...result, cpuMicros: null };
 }
 
@@ -106,7 +105,7 @@ async function healthUnderLoad(server: Server, options: Measurement): Promise<Ro
   const prober = new Worker(probe, { eval: true, workerData: server.port });
   const result = await load({
     port: server.port,
-    path: infer(fast),
+    model: fast,
     payloads: sixtyFour.payloads,
     connections: 64,
     warmUpMs: 0,
@@ -125,14 +124,18 @@ const { get, Agent } = require('node:http');
 const { parentPort, workerData } = require('node:worker_threads');
 const agent = new Agent({ keepAlive: true });
 const times = [];
+let enough = false;
 const ask = () => {
   const from = performance.now();
   get({ port: workerData, host: '127.0.0.1', path: '/v2/health/live', agent }, (answer) => {
     answer.resume().on('end', () => times.push(performance.now() - from));
+  }).on('error', (error) => {
+    // The last one is given up by this program itself.
+    if (!enough) throw error;
   });
 };
 const timer = setInterval(ask, 20);
-parentPort.on('message', () => { clearInterval(timer); parentPort.postMessage(times); parentPort.close(); agent.destroy(); });
+parentPort.on('message', () => { enough = true; clearInterval(timer); parentPort.postMessage(times); parentPort.close(); agent.destroy(); });
 `;
 
 function cell(key: string, rounds: readonly Round[]): Cell {

@@ -5,12 +5,16 @@ export type Format = 'json' | 'binary';
 export type Payloads = { readonly rows: number; readonly format: Format };
 
 export const width = 20;
-const different = (rows: number): number => (rows === 1 ? 4_096 : 1_024);
+export const different = (rows: number): number => (rows === 1 ? 4_096 : 1_024);
+
+export function randomRows(rows: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length: rows * width }, () => Math.random() * 4 - 2);
+}
 
 /** Whole HTTP requests for a path, ready to be written to a socket. Keys are the callers', one a request, for sticky routing. */
 export function requests(path: string, { rows, format }: Payloads): Buffer[] {
   return Array.from({ length: different(rows) }, (_, index) => {
-    const values = Float32Array.from({ length: rows * width }, () => Math.random() * 4 - 2);
+    const values = randomRows(rows);
     const { head, body } = format === 'json' ? jsonBody(rows, values) : binaryBody(rows, values);
     const lines = [
       `POST ${path} HTTP/1.1`,

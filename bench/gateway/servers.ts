@@ -10,6 +10,8 @@ import { treeCpuSeconds } from '../cpu-seconds.js';
 export type Server = {
   readonly name: string;
   readonly port: number;
+  /** Null where it does not speak gRPC. */
+  readonly grpcPort: number | null;
   /** CPU seconds since its start, of all its processes; null where they cannot be counted. */
   cpuSeconds(): number | null;
   stop(): Promise<void>;
@@ -18,10 +20,13 @@ export type Server = {
 export type ServerContext = { readonly places: Places; readonly home: string; readonly databaseUrl: string; readonly model: string };
 
 /** Our own gateway, as `perennial up` starts it, on the benchmark's registry. */
-export async function startGateway(context: ServerContext, { processes }: { processes: number }): Promise<Server & { grpcPort: number }> {
+export async function startGateway(
+  context: ServerContext,
+  { processes, trees = 'compiled' }: { processes: number; trees?: 'compiled' | 'onnxruntime' },
+): Promise<Server> {
   const { places, home, databaseUrl } = context;
   const [port, grpcPort] = [await freePort(), await freePort()];
-  const name = `gateway-${processes}`;
+  const name = `gateway-${processes}-${trees}`;
   const child = start(context, {
     name,
     command: process.execPath,
@@ -33,11 +38,12 @@ export async function startGateway(context: ServerContext, { processes }: { proc
       PERENNIAL_GATEWAY_PORT: String(port),
       PERENNIAL_GATEWAY_GRPC_PORT: String(grpcPort),
       PERENNIAL_GATEWAY_PROCESSES: String(processes),
+      PERENNIAL_GATEWAY_TREES: trees,
     },
   });
   await untilReady(child, name, () => readFileSync(join(home, `${name}.log`), 'utf8'));
   await answers(`http://127.0.0.1:${port}/v2/health/ready`, child);
-  return { ...serverOf(child, { name, port }), grpcPort };
+  return serverOf(child, { name, port, grpcPort });
 }
 
 /** One of `plain-servers.ts`, in a process of its own. */
@@ -46,7 +52,7 @@ export async function startPart(context: ServerContext, part: 'echo' | 'plain'):
   const args = [process.argv[1] ?? '', '--part', part, '--port', String(port), '--model', context.model];
   const child = start(context, { name: part, command: process.execPath, args });
   await answers(`http://127.0.0.1:${port}/v2/health/ready`, child);
-  return serverOf(child, { name: part, port });
+  return serverOf(child, { name: part, port, grpcPort: null });
 }
 
 /** FastAPI with onnxruntime, from its own environment. */
@@ -55,7 +61,7 @@ export async function startFastApi(context: ServerContext): Promise<Server> {
   const args = [join(context.places.root, 'bench/gateway/rivals/fastapi_server.py'), context.model, String(port)];
   const child = start(context, { name: 'fastapi', command: python(context), args });
   await answers(`http://127.0.0.1:${port}/v2/health/ready`, child);
-  return serverOf(child, { name: 'fastapi', port });
+  return serverOf(child, { name: 'fastapi', port, grpcPort: null });
 }
 
 /** MLServer with an ONNX model in its process, as its documentation has a custom model. */
@@ -71,7 +77,7 @@ export async function startMlServer(context: ServerContext): Promise<Server> {
   const variables = { PYTHONPATH: join(context.places.root, 'bench/gateway/rivals') };
   const child = start(context, { name: 'mlserver', command: python(context), args, variables });
   await answers(`http://127.0.0.1:${port}/v2/models/bench/ready`, child);
-  return serverOf(child, { name: 'mlserver', port });
+  return serverOf(child, { name: 'mlserver', port, grpcPort: grpc });
 }
 
 const python = ({ places }: ServerContext): string => join(places.tools, 'python-rivals/bin/python');
@@ -87,10 +93,9 @@ function start({ home, places }: ServerContext, { name, command, args, variables
   });
 }
 
-function serverOf(child: ChildProcess, { name, port }: { name: string; port: number }): Server {
+function serverOf(child: ChildProcess, address: Pick<Server, 'name' | 'port' | 'grpcPort'>): Server {
   return {
-    name,
-    port,
+    ...address,
     cpuSeconds: () => (child.pid === undefined ? null : treeCpuSeconds([child.pid])),
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;

@@ -1,7 +1,7 @@
 import type { Payloads } from './payloads.js';
 
 /** One column of the table: how many connections ask at once, and what. */
-export type Shape = { readonly name: string; readonly connections: number; readonly payloads: Payloads };
+export type Shape = { readonly name: string; readonly connections: number; readonly payloads: Payloads; readonly protocol?: 'grpc' };
 
 const row: Payloads = { rows: 1, format: 'json' };
 
@@ -10,5 +10,8 @@ export const sixteen: Shape = { name: '16', connections: 16, payloads: row };
 export const sixtyFour: Shape = { name: '64', connections: 64, payloads: row };
 export const rows32: Shape = { name: '32 rows, 16', connections: 16, payloads: { rows: 32, format: 'json' } };
 export const binary32: Shape = { name: '32 rows binary, 16', connections: 16, payloads: { rows: 32, format: 'binary' } };
+
+/** For servers that speak it. */
+export const grpc16: Shape = { name: 'gRPC, 16', connections: 16, payloads: row, protocol: 'grpc' };
 
 export const jsonShapes: readonly Shape[] = [one, sixteen, sixtyFour, rows32];

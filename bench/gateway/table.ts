@@ -1,10 +1,11 @@
-import { binary32, jsonShapes } from './shapes.js';
+import { binary32, grpc16, jsonShapes } from './shapes.js';
 import { type Cell, health, withSlow } from './measure.js';
 
 const titles: Readonly<Record<string, string>> = {
   echo: 'empty Node echo',
   plain: 'Node http, one session.run a request',
   gateway: 'Perennial gateway',
+  'gateway, ONNX Runtime': 'Perennial gateway, trees not compiled',
   'gateway, 2 processes': 'Perennial gateway, 2 processes',
   mlserver: 'MLServer, ONNX in process',
   fastapi: 'FastAPI, orjson, onnxruntime',
@@ -12,7 +13,7 @@ const titles: Readonly<Record<string, string>> = {
 
 /** Requests a second of each server in each shape, P50 and P99 in milliseconds, CPU of the server an answer: Markdown. */
 export function showTable(cells: readonly Cell[]): string[] {
-  const shapes = [...jsonShapes.map(({ name }) => name), binary32.name];
+  const shapes = [...jsonShapes.map(({ name }) => name), binary32.name, grpc16.name];
   const servers = Object.keys(titles).filter((name) => cells.some(({ server }) => server === name));
   const lines = [
     ['requests a second (P50 / P99 ms, CPU µs a request)', ...shapes],
