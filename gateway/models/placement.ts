@@ -45,7 +45,7 @@ const shareOfOne = 4;
  * A model that is cheaper to run than to hand over runs in place; any other in threads, as many as there are cores to
  * spare and as its copies are cheap to hold. No run of several rows takes longer than its place can bear.
  */
-export function placeModel(cost: ModelCost, limits: PlacementLimits, engine: Engine): Placement {
+export function placeModel(cost: ModelCost, limits: PlacementLimits, engine: Engine = 'onnxRuntime'): Placement {
   const { runMs, rowMs, loadMs, bytes } = cost;
   const told = `a run${engine === 'compiledTrees' ? ' of the compiled trees' : ''} takes ${rounded(runMs)} ms`;
   const rowsWithin = (ms: number): number =>

@@ -191,6 +191,7 @@ describe('the place of a model', () => {
     expect(placeModel({ ...cost, rowMs: 0.1 }, limits)).toMatchObject({ where: 'inPlace', maxRows: 50 });
     expect(placeModel({ ...cost, bestRows: 64 }, limits)).toMatchObject({ where: 'inPlace', maxRows: 64 });
     expect(placeModel({ ...cost, loadMs: 500 }, limits)).toMatchObject({ where: 'thread', threads: 1 });
+    expect(placeModel({ ...cost, loadMs: 500 }, limits, 'compiledTrees')).toMatchObject({ where: 'inPlace' });
     expect(placeModel({ ...cost, runMs: 20 }, limits)).toMatchObject({ where: 'thread', threads: 7, maxRows: 256 });
     expect(placeModel({ ...cost, runMs: 20, rowMs: 20 }, limits)).toMatchObject({ maxRows: 5 });
     expect(placeModel({ ...cost, runMs: 500, rowMs: 500 }, limits)).toMatchObject({ maxRows: 1 });
