@@ -77,12 +77,13 @@ export class Batcher {
   }
 
   /**
-   * Outputs of these rows where they can be had within this turn, from a model that gains nothing from a batch; null where
-   * the request has to wait its turn, by `run`. Throws what `run` rejects with.
+   * Outputs of these rows within this turn, from a model that gains nothing from a batch: past those that wait, which are
+   * longer than a turn may be. Null where the request is such a one itself, or the model another; then it is for `run`.
+   * Throws what `run` rejects with.
    */
   runNow(feeds: NamedTensors, rows: number, { deadlineMs = Infinity, cancel, trace }: RunWish): NamedTensors | null {
     const runner = this.#runner;
-    if (runner.runNow === undefined || rows > this.#limits.maxRows || this.pending > 0) return null;
+    if (runner.runNow === undefined || rows > this.#limits.maxRows) return null;
     if (cancel?.aborted === true) throw gone();
     const startedMs = performance.now();
     if (deadlineMs <= startedMs) throw expired();
