@@ -114,9 +114,13 @@ export class Batcher {
       const arrivedMs = performance.now();
       const timer = undefined;
       const entry: Waiting = { feeds, rows, priority, arrivedMs, deadlineMs, cancel, trace, resolve, reject, timer, settled: false };
-      const waitMs = Math.min(limitMs, deadlineMs - arrivedMs);
+      const leftMs = deadlineMs - arrivedMs;
       // In place nothing else can happen while the model computes, and the queue is short: what is overdue is seen at its turn.
-      if (this.#runner.placement === 'thread') entry.timer = setTimeout(() => giveUp(entry, limitMs), Math.max(waitMs, 0));
+      if (this.#runner.placement === 'thread')
+        entry.timer =
+          leftMs <= limitMs
+            ? setTimeout(() => refuse(entry, expired()), Math.max(leftMs, 0))
+            : setTimeout(() => refuse(entry, tooSlow(limitMs)), limitMs);
       this.#enqueue(entry);
       this.#schedule();
     });
@@ -222,9 +226,8 @@ function isWanted(entry: Waiting, nowMs: number): boolean {
   return !entry.settled;
 }
 
-function giveUp(entry: Waiting, limitMs: number): void {
-  if (entry.deadlineMs <= performance.now()) return refuse(entry, expired());
-  refuse(entry, new RequestError('timeout', `the version did not answer within ${limitMs} ms`));
+function tooSlow(limitMs: number): RequestError {
+  return new RequestError('timeout', `the version did not answer within ${limitMs} ms`);
 }
 
 function gone(): RequestError {
