@@ -2,8 +2,9 @@ import { sql, type Kysely } from 'kysely';
 import type { LatencyUpkeep } from '../../../activities/upkeep-ports.js';
 import type { Database } from '../database.js';
 
-/** Sketches of one portion: some tens of milliseconds of work, and no long transaction. */
-const rowsAtOnce = 5_000;
+/** Sketches that a portion begins with; with what lies in the same spans it is some tenths of a second of work. */
+const mergedAtOnce = 300;
+const forgottenAtOnce = 5_000;
 const spans = { hour: { from: 1, to: 60 }, day: { from: 60, to: 1_440 } } as const;
 
 /** Merges the gateways' latency sketches as they age. Adding bins loses nothing: a quantile stays within the sketch's error. */
@@ -20,7 +21,7 @@ export function createLatencyUpkeep(db: Kysely<Database>): LatencyUpkeep {
           where span_minutes = ${from} and opened_ms < ${openedBeforeMs}
             and model not in (select model from rollouts where status = 'running')
           order by opened_ms
-          limit ${rowsAtOnce}
+          limit ${mergedAtOnce}
         ), cells as (
           select distinct model, version, shadow, floor(event_minute / ${to}::float8)::bigint * ${to} as start from old
         ), taken as (
@@ -56,7 +57,7 @@ export function createLatencyUpkeep(db: Kysely<Database>): LatencyUpkeep {
     async forgetBefore(openedMs) {
       const { numAffectedRows } = await sql`
         delete from latency_sketches where ctid = any(array(
-          select ctid from latency_sketches where span_minutes in (1, 60, 1440) and opened_ms < ${openedMs} limit ${rowsAtOnce}
+          select ctid from latency_sketches where span_minutes in (1, 60, 1440) and opened_ms < ${openedMs} limit ${forgottenAtOnce}
         ))`.execute(db);
       return Number(numAffectedRows ?? 0);
     },
