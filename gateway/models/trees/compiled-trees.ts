@@ -65,6 +65,7 @@ export class CompiledTrees {
     for (let from = 0; from < rows; from += rowsAtOnce) {
       const count = Math.min(rowsAtOnce, rows - from);
       this.#rows.set(count === rows ? features : features.subarray(from * width, (from + count) * width));
+      this.#answers.fill(0, 0, count);
       this.#walk(count);
       for (let row = 0; row < count; row++) answers[from + row] = this.#answers[row]!;
     }

@@ -3,8 +3,9 @@
  * branch that the processor guessed wrong, and for the node that comes next. Here eight trees are followed at once, a step
  * in each by turns and without a branch: the comparison is added to the child's address. That is two to five times as fast.
  *
- * `walk(rows)`: for each row, the values of the leaves that its features (32-bit floats) lead to are added up in the order
- * of the trees, as 32-bit floats.
+ * `walk(rows)`: for each row, the values of the leaves that its features (32-bit floats) lead to are added to its answer in
+ * the order of the trees, as 32-bit floats. All rows go through eight trees before the next eight, which stay in the
+ * processor's nearest memory meanwhile.
  *
  * The memory begins with the six addresses and sizes of `header`. Nodes follow, of eight bytes each: a threshold, and a word
  * whose low byte is a feature and whose other three are the address of the yes child; the no child comes after it. A leaf
@@ -23,15 +24,19 @@ export const nodesEnd = 2 ** 24;
 const i32 = 0x7f;
 const f32 = 0x7d;
 
-/** Numbers of the locals: the parameter, the header, two of each lane, and three more. */
+/** Numbers of the locals: the parameter, the header, two of each lane, and some more. */
 const rows = 0;
-const [row, rowBytes, groups, groupsEnd, leaves, answers] = [1, 2, 3, 4, 5, 6] as const;
-const firstNode = 1 + header.length;
+const firstHeader = 1;
+const [firstRow, rowBytes, groups, groupsEnd, leaves, answers] = [1, 2, 3, 4, 5, 6] as const;
+const firstNode = firstHeader + header.length;
 const nodeOf = (lane: number): number => firstNode + lane;
 const wordOf = (lane: number): number => firstNode + lanes + lane;
 const group = firstNode + 2 * lanes;
 const moved = group + 1;
-const sum = group + 2;
+const row = group + 2;
+const answer = group + 3;
+const answersEnd = group + 4;
+const sum = group + 5;
 
 /** Instructions one after the other, as their bytes. */
 const code = (...parts: readonly (number | readonly number[])[]): number[] => parts.flat();
@@ -45,14 +50,12 @@ const storeFloat = [0x38, 2, 0];
 const lessUnsigned = 0x49;
 const greaterFloat = 0x5e;
 const add = 0x6a;
-const subtract = 0x6b;
 const and = 0x71;
 const or = 0x72;
 const xor = 0x73;
 const shiftLeft = 0x74;
 const shiftRight = 0x76;
 const addFloat = 0x92;
-const zeroFloat = [0x43, 0, 0, 0, 0];
 const end = 0x0b;
 const loop = (body: readonly number[]): number[] => code(0x03, 0x40, body, end);
 /** Goes on with the innermost loop while what was just computed is not zero. */
@@ -79,31 +82,33 @@ function body(): number[] {
   const walkGroup = loop(code(constant(0), set(moved), everyLane(step), get(moved), again));
   const addLeaf = (lane: number): number[] =>
     code(get(sum), get(leaves), get(nodeOf(lane)), constant(1), shiftRight, add, loadFloat, addFloat, set(sum));
-  const allGroups = loop(
+  const allRows = loop(
     code(
       everyLane((lane) => code(get(group), load(4 * lane), set(nodeOf(lane)))),
       walkGroup,
+      code(get(answer), loadFloat, set(sum)),
       everyLane(addLeaf),
-      code(get(group), constant(4 * lanes), add, tee(group), get(groupsEnd), lessUnsigned, again),
+      code(get(answer), get(sum), storeFloat),
+      code(get(row), get(rowBytes), add, set(row)),
+      code(get(answer), constant(4), add, tee(answer), get(answersEnd), lessUnsigned, again),
     ),
   );
   return code(
-    header.flatMap((_, word) => code(constant(0), load(4 * word), set(row + word))),
+    header.flatMap((_, word) => code(constant(0), load(4 * word), set(firstHeader + word))),
+    code(get(groups), set(group)),
+    code(get(answers), get(rows), constant(2), shiftLeft, add, set(answersEnd)),
     loop(
       code(
-        code(get(groups), set(group), zeroFloat, set(sum)),
-        allGroups,
-        code(get(answers), get(sum), storeFloat),
-        code(get(answers), constant(4), add, set(answers)),
-        code(get(row), get(rowBytes), add, set(row)),
-        code(get(rows), constant(1), subtract, tee(rows), again),
+        code(get(answers), set(answer), get(firstRow), set(row)),
+        allRows,
+        code(get(group), constant(4 * lanes), add, tee(group), get(groupsEnd), lessUnsigned, again),
       ),
     ),
   );
 }
 
 function moduleBytes(): Uint8Array<ArrayBuffer> {
-  const locals = code(2, [header.length + 2 * lanes + 2, i32], [1, f32]);
+  const locals = code(2, [sum - firstHeader, i32], [1, f32]);
   const walk = code(locals, body(), end);
   return Uint8Array.from(
     code(
