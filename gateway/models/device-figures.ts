@@ -26,8 +26,8 @@ export function deviceFigures(metrics: GatewayMetrics, { memory, versions, isUsa
     text.family('gateway_version_device', 'gauge', 'Where a version runs that asks for an accelerator: 1 for the device, or cpu');
     for (const hosted of versions()) {
       const { model, version, spec, device } = hosted;
-      if (spec.accelerator === undefined || device === null) continue;
-      text.add({ model_name: model, version, provider: spec.accelerator.provider, device }, 1);
+      if (spec.accelerator === undefined || !hosted.resident) continue;
+      text.add({ model_name: model, version, provider: spec.accelerator.provider, device: device?.name ?? 'cpu' }, 1);
     }
   });
 }

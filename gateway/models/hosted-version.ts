@@ -1,4 +1,5 @@
 import type { ServingSpec } from '../../contracts/artifacts.js';
+import type { Device } from '../../domain/devices.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { RequestError } from '../http/request-error.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
@@ -115,9 +116,9 @@ export class HostedVersion {
     return `version '${this.version}' of '${this.model}'`;
   }
 
-  /** Where it is in memory: a device's name, or `cpu`; null while it is not. */
-  get device(): string | null {
-    return this.#open ? (this.#deps.memory.deviceOf(this)?.name ?? 'cpu') : null;
+  /** The accelerator that it was given; null on the CPU, and while it is not in memory. */
+  get device(): Device | null {
+    return this.#deps.memory.deviceOf(this);
   }
 
   get placement(): Runner['placement'] {

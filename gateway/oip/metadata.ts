@@ -64,22 +64,24 @@ export function modelReadiness(tables: RoutingTable, of: { model: string; versio
 /** `GET /v2/models/{m}/route`: how its traffic goes here, now. */
 export function modelRoute(tables: RoutingTable, model: string): Reply {
   const { route, versions } = tables.need(model);
-  const loaded = [...versions.values()].map(({ version, placement, engine, runMs, cost, spec, placed, device, state, reason, digest }) => ({
-    version,
-    role: roleOf(tables.need(model), version),
-    state,
-    ...(reason === '' ? {} : { reason }),
-    placement,
-    ...(spec.accelerator === undefined ? {} : { device }),
-    engine,
-    because: placed.because,
-    threads: placed.threads,
-    run_ms: runMs,
-    row_ms: cost.rowMs,
-    load_ms: cost.loadMs,
-    memory_bytes: placed.bytes,
-    peak_memory_bytes: cost.peakBytes,
-    digest,
-  }));
+  const loaded = [...versions.values()].map(
+    ({ version, placement, engine, runMs, cost, spec, placed, device, resident, state, reason, digest }) => ({
+      version,
+      role: roleOf(tables.need(model), version),
+      state,
+      ...(reason === '' ? {} : { reason }),
+      placement,
+      ...(spec.accelerator === undefined ? {} : { device: resident ? (device?.name ?? 'cpu') : null }),
+      engine,
+      because: placed.because,
+      threads: placed.threads,
+      run_ms: runMs,
+      row_ms: cost.rowMs,
+      load_ms: cost.loadMs,
+      memory_bytes: placed.bytes,
+      peak_memory_bytes: cost.peakBytes,
+      digest,
+    }),
+  );
   return json(200, { model, generation: route.generation, variants: route.variants, shadow: route.shadow, standby: route.standby, loaded });
 }

@@ -46,19 +46,16 @@ export function modelConfig(tables: RoutingTable, of: { model: string; version: 
     batch_input: [],
     batch_output: [],
     ...(batchable ? { dynamic_batching: dynamicBatching(limits) } : {}),
-    instance_group: [{ name: of.model, count: 1, ...placement(placed.device !== null, device) }],
+    // One that is not in memory has not been given its device yet: no list stands for any.
+    instance_group: [
+      { name: of.model, count: 1, kind: placed.device === null ? 'KIND_CPU' : 'KIND_GPU', gpus: device === null ? [] : [device.index] },
+    ],
     default_model_filename: 'model.onnx',
     cc_model_filenames: {},
     metric_tags: {},
     parameters: {},
     model_warmup: [],
   });
-}
-
-/** One that is not in memory has not been given its device yet: no list stands for any. */
-function placement(onDevice: boolean, device: string | null) {
-  const index = /:(\d+)$/.exec(device ?? '')?.[1];
-  return { kind: onDevice ? 'KIND_GPU' : 'KIND_CPU', gpus: index === undefined ? [] : [Number(index)] };
 }
 
 /** Nothing waits for a batch by the clock, so the delay is 0. */

@@ -44,7 +44,7 @@ function byMajor(all: readonly Figures[]): Figures[] {
   return [...sums.values()];
 }
 
-function figures({ metrics }: HostedVersion) {
+function figures({ metrics, device, placed }: HostedVersion) {
   const of = metrics.snapshot();
   return {
     name: of.model,
@@ -70,6 +70,6 @@ function figures({ metrics }: HostedVersion) {
       compute_infer: computeInfer,
       compute_output: nothing,
     })),
-    memory_usage: [],
+    memory_usage: device === null ? [] : [{ type: 'GPU', id: device.index, byte_size: placed.device!.bytes }],
   };
 }

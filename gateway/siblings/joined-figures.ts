@@ -55,20 +55,25 @@ export function addFigures<T>(one: T, other: T): T {
 type Figures = { readonly name: string; readonly version: string };
 type Statistics = { readonly model_stats: readonly Figures[] };
 
-/** Two figures of the same form: numbers added, moments the later one, batches by their size, texts as they are. */
+/** Two figures of the same form: numbers added, moments the later one, batches by their size, memory by its device, texts as they are. */
 function added(a: unknown, b: unknown, name = ''): unknown {
-  if (typeof a === 'number' && typeof b === 'number') return name === 'last_inference' ? Math.max(a, b) : name === 'batch_size' ? a : a + b;
-  if (Array.isArray(a) && Array.isArray(b)) return addedBatches([...a, ...b] as { batch_size?: number }[]);
+  if (typeof a === 'number' && typeof b === 'number')
+    return name === 'last_inference' ? Math.max(a, b) : name === 'batch_size' || name === 'id' ? a : a + b;
+  if (Array.isArray(a) && Array.isArray(b)) return addedParts([...a, ...b] as Part[]);
   if (typeof a !== 'object' || a === null || typeof b !== 'object' || b === null) return a;
   const other = b as Record<string, unknown>;
   return Object.fromEntries(Object.entries(a).map(([field, value]) => [field, added(value, other[field], field)]));
 }
 
-function addedBatches(batches: readonly { batch_size?: number }[]): unknown[] {
-  const sizes = new Map<number | undefined, { batch_size?: number }>();
-  for (const batch of batches) {
-    const known = sizes.get(batch.batch_size);
-    sizes.set(batch.batch_size, known === undefined ? batch : (added(known, batch) as { batch_size?: number }));
+/** Figures of a batch's size, or of a device. */
+type Part = { readonly batch_size?: number; readonly id?: number };
+
+function addedParts(parts: readonly Part[]): unknown[] {
+  const order = ({ batch_size, id }: Part): number => batch_size ?? id ?? 0;
+  const sums = new Map<number, Part>();
+  for (const part of parts) {
+    const known = sums.get(order(part));
+    sums.set(order(part), known === undefined ? part : (added(known, part) as Part));
   }
-  return [...sizes.values()].sort((a, b) => (a.batch_size ?? 0) - (b.batch_size ?? 0));
+  return [...sums.values()].sort((a, b) => order(a) - order(b));
 }

@@ -7,6 +7,7 @@ import { ModelMemory } from '../../gateway/models/model-memory.js';
 import type { Placement } from '../../gateway/models/placement.js';
 import type { Runner } from '../../gateway/models/runner.js';
 import { directPlan } from '../../gateway/plans/direct-plan.js';
+import { addFigures } from '../../gateway/siblings/joined-figures.js';
 import { GatewayMetrics } from '../../gateway/watching/metrics.js';
 import { partOf, readDevices, readDriverVariables } from '../../workers/gateway-devices.js';
 import { identity } from './support/stage.js';
@@ -114,7 +115,7 @@ describe('versions that share devices', () => {
     const { memory, version, evicted } = open(devices);
     const [a, b, c] = [version('a', '1', 5), version('b', '1', 5), version('c', '1', 5)];
     expect([await a.load(asked), await b.load(asked)]).toEqual([true, true]);
-    expect(new Set([a.device, b.device])).toEqual(new Set(['cuda:0', 'cuda:1']));
+    expect(new Set([a.device, b.device])).toEqual(new Set(devices));
     expect(devices.map((device) => memory.usedOn(device) / mebibyte)).toEqual([5, 5]);
     a.enter();
     a.leave();
@@ -134,14 +135,14 @@ describe('versions that share devices', () => {
     expect([a.state, b.resident]).toEqual(['unloading', false]);
     a.leave();
     expect(await loading).toBe(true);
-    expect([a.resident, b.device]).toEqual([false, 'cuda:0']);
+    expect([a.resident, a.device, b.device?.name]).toEqual([false, null, 'cuda:0']);
   });
 
   it('leave those on the CPU alone, and the other way round', async () => {
     const { memory, version, evicted } = open([card(0, 8)]);
     const [cpu, a, b] = [version('cpu', '1', 0), version('a', '1', 8), version('b', '1', 8)];
     for (const one of [cpu, a, b]) await one.load(asked);
-    expect([evicted, cpu.device, b.device]).toEqual([['a 1'], 'cpu', 'cuda:0']);
+    expect([evicted, cpu.device, b.device?.name]).toEqual([['a 1'], null, 'cuda:0']);
     expect(memory.residents).toBe(2);
   });
 
@@ -170,6 +171,14 @@ describe('versions that share devices', () => {
     await expect(failing.load(asked)).rejects.toThrow('out of memory');
     expect([memory.usedOn(device), failing.device, failing.reason]).toEqual([0, null, expect.stringContaining('out of memory')]);
     expect(await version('a', '1', 8).load(asked)).toBe(true);
+  });
+});
+
+describe('what versions take of devices, over the processes of a gateway', () => {
+  it('adds up by device, in the statistics of Triton', () => {
+    const usage = (id: number, byte_size: number) => ({ type: 'GPU', id, byte_size });
+    const [one, other] = [{ memory_usage: [usage(1, 5)] }, { memory_usage: [usage(0, 3), usage(1, 7)] }];
+    expect(addFigures<typeof one>(one, other)).toEqual({ memory_usage: [usage(0, 3), usage(1, 12)] });
   });
 });
 

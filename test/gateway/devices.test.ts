@@ -163,6 +163,10 @@ describe.runIf(noWebGpu === null)('versions on a device', () => {
     });
     const { body } = await get<{ instance_group: unknown[] }>(`${gateway.url}/v2/models/demand/config`);
     expect(body.instance_group).toEqual([{ name: 'demand', count: 1, kind: 'KIND_GPU', gpus: [0] }]);
+    const stats = await get<{ model_stats: { version: string; memory_usage: unknown[] }[] }>(`${gateway.url}/v2/models/stats`);
+    expect(stats.body.model_stats.find(({ version }) => version === '1.0.1')?.memory_usage).toEqual([
+      { type: 'GPU', id: 0, byte_size: 24 * mebibyte },
+    ]);
     await until(() => stage.log.some(({ event }) => event === 'deviceUsable'));
     const text = await scrape(gateway);
     expect(text).toContain('gateway_version_device{model_name="demand",version="1.0.1",provider="webgpu",device="webgpu:0"} 1\n');
