@@ -1,11 +1,11 @@
 import { createServer } from 'node:http';
-import type { Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { GatewayConfig } from '../gateway-config.js';
 import { responseSink } from './piece-sinks.js';
 import type { Reply } from './reply.js';
 import { sendStream } from './streamed-reply.js';
-import { refuseOldVersion } from './unreadable-request.js';
+import { refuseHosts, refuseOldVersion } from './unreadable-request.js';
 import type { GatewayRequest } from './whole-request.js';
 
 export type NodeServerDeps = {
@@ -31,9 +31,12 @@ export function nodeServer(config: GatewayConfig, { handle, isDraining, broken }
       connectionsCheckingInterval: 1_000,
       maxHeaderSize: maxHeaderBytes,
       noDelay: true,
+      // `hasOneHost` looks at it, and counts them.
+      requireHostHeader: false,
     },
     (request, response) => {
       if (request.httpVersionMajor < 1) return refuseOldVersion(response);
+      if (!hasOneHost(request)) return refuseHosts(response);
       Promise.resolve(handle(request))
         .then((reply) => send(response, reply, { draining: isDraining(), timeoutMs: config.sendTimeoutMs }))
         // Neither may a fault of ours end the process, nor leave the caller waiting.
@@ -43,6 +46,13 @@ export function nodeServer(config: GatewayConfig, { handle, isDraining, broken }
   server.maxConnections = config.maxConnections;
   server.on('clientError', broken);
   return server;
+}
+
+/** Whether a request names its host once, as HTTP/1.1 wants it: of two, a proxy in front may look at one and we at the other. */
+function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]!.length === 4 && rawHeaders[i]!.toLowerCase() === 'host') hosts++;
+  return hosts === 1 || (hosts === 0 && httpVersion === '1.0');
 }
 
 function send(response: ServerResponse, reply: Reply, { draining, timeoutMs }: Sending): Promise<void> | void {

@@ -16,6 +16,13 @@ export function refuseOldVersion(response: ServerResponse): void {
   socket?.end(refusal('505 HTTP Version Not Supported'));
 }
 
+/** Refuses a request that names no host, or more than one, after the answers to those before it, and closes the connection. */
+export function refuseHosts(response: ServerResponse): void {
+  const body = JSON.stringify({ error: 'the request has no Host header, or more than one: one is expected' });
+  response.writeHead(400, { 'Content-Type': 'application/json', 'Content-Length': body.length, Connection: 'close' });
+  response.end(body);
+}
+
 const statuses: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',

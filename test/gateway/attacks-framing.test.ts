@@ -47,6 +47,8 @@ describe('request smuggling', () => {
     ['a header without a name', withHeaders(': b\r\n', '')],
     ['a header without a colon', withHeaders('X-A\r\n', '')],
     ['a vertical tab in the coding', withHeaders('Transfer-Encoding: \x0bchunked\r\n', chunked)],
+    ['two hosts', withHeaders('Host: y\r\nContent-Length: 0\r\n', hidden)],
+    ['the same host twice', withHeaders('host: x\r\nContent-Length: 0\r\n', hidden)],
     ['no host', `${line}Content-Length: 0\r\n\r\n`],
     ['a space before the method', ` ${line}Host: x\r\n\r\n`],
     ['a space in the path', 'GET /v2 /x HTTP/1.1\r\nHost: x\r\n\r\n'],
