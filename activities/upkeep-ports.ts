@@ -1,6 +1,3 @@
-/** How long latency sketches cover: as a gateway wrote them, and merged. */
-export type LatencySpan = 'minute' | 'hour' | 'day';
-
 /** What keeps the latency sketches small. Each call is one short transaction, so that a caller hears back in between. */
 export type LatencyUpkeep = {
   /**

@@ -11,6 +11,7 @@ import type {
   RolloutActivities,
   TemporalActivities,
   TrainingActivities,
+  UpkeepActivities,
 } from '../../contracts/activities.js';
 import type { ObjectRef, PackageRef } from '../../contracts/artifacts.js';
 import type { ApprovalRequest } from '../../domain/approval.js';
@@ -27,6 +28,7 @@ export type AllActivities = RegistryActivities &
   EvaluationActivities &
   RolloutActivities &
   ClockActivities &
+  UpkeepActivities &
   TemporalActivities;
 
 export const hourMs = 3_600_000;
@@ -202,6 +204,9 @@ export function fakeWorld(overrides: Partial<AllActivities> = {}, model = `tiny-
     rollback: async () => ({ from: '1.0.1', to: '1.0.0', generation: ++generation }),
     readClock: async () => ({ nowMs: 0 }),
     awaitClock: async ({ untilMs }) => ({ nowMs: untilMs }),
+    rollUpLatencies: async () => ({ minutes: 60, hours: 1, days: 0, forgotten: 0 }),
+    forgetCaptures: async () => [{ model, retentionDays: 90, captures: 5_007, labels: 12 }],
+    removeCaptureFiles: async () => [],
     requestRetrain: async () => ({ kind: 'refused' as const, reason: 'not asked in this test' }),
     awaitRun: async () => {
       throw nothingYet();

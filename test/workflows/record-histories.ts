@@ -207,4 +207,17 @@ test('a trigger of a schedule, and one that is refused', async () => {
   await keep('refused', workflowId);
 });
 
+test('an upkeep, and one of which a part fails', async () => {
+  const { client } = stage.environment;
+  const world = stage.use();
+  const upkeep = async (workflowId: string) => client.workflow.execute('upkeep', { workflowId, taskQueue: taskQueues.lifecycle, args: [] });
+  expect(await upkeep(`upkeep-${world.model}-1`)).toMatchObject({ captures: [{ captures: 5_007 }] });
+  await keep('complete', `upkeep-${world.model}-1`);
+  world.activities.removeCaptureFiles = async () => {
+    throw ApplicationFailure.nonRetryable('the bucket refuses', 'Unavailable');
+  };
+  await expect(upkeep(`upkeep-${world.model}-2`)).rejects.toThrow();
+  await keep('incomplete', `upkeep-${world.model}-2`);
+});
+
 afterAll(() => console.log(`recorded in test/histories/${release}: ${recorded.join(', ')}`));

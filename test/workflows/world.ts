@@ -101,7 +101,7 @@ export class Stage {
       names.map((name) => [
         name,
         (input: never) => {
-          const said = JSON.stringify(input);
+          const said = JSON.stringify(input ?? null);
           const world = this.#worlds.find(({ model }) => said.includes(model)) ?? this.#worlds.at(-1);
           if (world === undefined) throw new Error(`activity ${name} was called before a test gave its fakes`);
           return world.activities[name](input);
