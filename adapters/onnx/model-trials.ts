@@ -68,8 +68,10 @@ export function createModelTrials({ program, atOnce = 2, prlimit = 'prlimit', de
   const onDevice = async (on: DevicePlace, limits: TrialLimits): Promise<TrialProcess> => {
     const process = await startTrialProcess(program, { prlimit, variables: deviceVariables });
     try {
-      await process.limit({ ...limits, onDevice: true });
+      // What the driver and its libraries take is no version's.
+      await process.limit({ limitMs: limits.limitMs, memoryBytes: Infinity, onDevice: true });
       await useDevice(process, on);
+      await process.limit({ ...limits, onDevice: true });
       return process;
     } catch (error) {
       process.end();

@@ -136,8 +136,9 @@ export async function startTrialProcess(program: string, { prlimit, variables }:
       child.send(call);
       const found = await answer;
       if (found.kind !== 'failed') return found;
-      if (!/bad_alloc|bad allocation|failed to allocate/i.test(found.reason)) throw rejected(found.reason, { refusedBy: 'model' });
-      end(tooMuch(limits.memoryBytes, found.reason));
+      if (!/bad_alloc|bad allocation|failed to allocate|out of memory/i.test(found.reason))
+        throw rejected(found.reason, { refusedBy: 'model' });
+      end(limits.onDevice ? rejected(`the device ran out of memory: ${found.reason}`) : tooMuch(limits.memoryBytes, found.reason));
       throw ended!;
     },
     end: () => end(new Error('the trial process was ended')),
