@@ -39,7 +39,11 @@ export class GpuFigures {
 
   /** Never rejects. Where nobody knows of GPUs it is the last time. */
   async refresh(): Promise<void> {
-    if (this.#asking) return;
+    if (this.#asking) {
+      // A driver that hangs keeps even a program that was killed.
+      this.#usages = [];
+      return;
+    }
     this.#asking = true;
     try {
       const usages = await this.#monitor.sample();

@@ -93,6 +93,15 @@ describe('a gateway whose GPUs are told of', () => {
     expect(stage.log.filter(({ event }) => event === 'gpusNotTold')).toMatchObject([{ level: 'warn', reason: 'driver gone' }]);
   });
 
+  it('tells nothing while whoever knows hangs', async () => {
+    let asked = 0;
+    const usage = { uuid: 'GPU-1f0c', index: 0, utilization: 1, memoryUsedBytes: 5, memoryTotalBytes: 8, powerWatts: 3 };
+    const sample = () => (asked++ === 0 ? Promise.resolve([usage]) : new Promise<never>(() => undefined));
+    const { url } = await stage.start({ gpusEveryMs: 5, folder: join(stage.folder, 'hanging-gateway') }, { gpus: { sample } });
+    await until(async () => !(await get<string>(`${url}/metrics`)).body.includes('nv_gpu'));
+    expect(asked).toBe(2);
+  });
+
   it('asks no more where nobody knows', async () => {
     let asked = 0;
     const sample = () => {
