@@ -4,13 +4,32 @@ import type { Database } from '../database.js';
 
 type Ack = { readonly gateway: string; readonly model: string; readonly generation: number; readonly refused: string | null };
 
-/** Renews (or begins) the lease; the end is reckoned by the database's clock, so gateways' clocks may differ. */
+/** A gateway whose lease ended so long ago was killed and comes back under another id, if at all. */
+const goneForDays = 30;
+
+/**
+ * Renews the lease; the end is reckoned by the database's clock, so gateways' clocks may differ. One that begins forgets those
+ * that never said that they left.
+ */
 export async function renewLease(db: Kysely<Database>, { id, url, ttlMs }: { id: string; url: string; ttlMs: number }): Promise<void> {
   const until = sql<Date>`clock_timestamp() + ${ttlMs} * interval '1 millisecond'`;
-  await db
+  const { isNew } = await db
     .insertInto('gateways')
     .values({ id, url, lease_until: until })
     .onConflict((conflict) => conflict.column('id').doUpdateSet({ url, lease_until: until }))
+    .returning(sql<boolean>`xmax = 0`.as('isNew'))
+    .executeTakeFirstOrThrow();
+  if (isNew) await forgetGone(db);
+}
+
+async function forgetGone(db: Kysely<Database>): Promise<void> {
+  const longAgo = sql<Date>`clock_timestamp() - ${goneForDays} * interval '1 day'`;
+  const gone = await db.deleteFrom('gateways').where('lease_until', '<', longAgo).returning('id').execute();
+  if (gone.length === 0) return;
+  const ids = gone.map(({ id }) => id);
+  await db
+    .deleteFrom('gateway_acks')
+    .where('gateway', '=', sql<string>`any(${ids}::text[])`)
     .execute();
 }
 
