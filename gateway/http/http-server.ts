@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PerennialError } from '../../domain/errors.js';
 import type { GatewayConfig } from '../gateway-config.js';
+import { HeldRefusals } from './held-refusals.js';
 import { nodeServer } from './node-server.js';
 import { QuickLane } from './quick-lane.js';
 import type { Reply } from './reply.js';
@@ -45,6 +46,7 @@ export function httpServer(config: GatewayConfig, handle: (request: GatewayReque
     config,
     handle,
     heads: new ReplyHeads(config.keepAliveTimeoutMs),
+    refusals: new HeldRefusals(),
     isDraining,
     broken,
     handOver(socket, unread) {

@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 import { HeadReader } from './head-reader.js';
+import type { HeldRefusals } from './held-refusals.js';
 import { chunkSink } from './piece-sinks.js';
 import type { Reply } from './reply.js';
 import type { ReplyHeads } from './reply-heads.js';
-import { maxHeadBytes, type RequestHead } from './request-head.js';
+import type { RequestHead } from './request-head.js';
 import { type StreamedReply, sendStream } from './streamed-reply.js';
 import { WholeRequest } from './whole-request.js';
 import { writeReply } from './write-reply.js';
@@ -13,6 +14,7 @@ export type QuickDeps = {
   /** Answers every request; neither throws nor rejects. */
   readonly handle: (request: WholeRequest) => Reply | Promise<Reply>;
   readonly heads: ReplyHeads;
+  readonly refusals: HeldRefusals;
   readonly sendTimeoutMs: number;
   /** Whether answers advise to connect anew. */
   isDraining(): boolean;
@@ -24,8 +26,8 @@ export type QuickDeps = {
   left(connection: QuickConnection): void;
 };
 
-/** Larger requests are unusual. */
-const maxRequestBytes = maxHeadBytes + 64 * 1024;
+/** Larger bodies are unusual: they are better read by and by. */
+const maxBodyBytes = 64 * 1024;
 /** A head in more pieces than this is unusual. */
 const maxHeadPieces = 4;
 
@@ -51,6 +53,8 @@ export class QuickConnection {
   #needed = 0;
   #headPieces = 0;
   #closes = false;
+  /** Answers on end that refused. */
+  #refusals = 0;
   #turns = 0;
 
   constructor(socket: Socket, deps: QuickDeps) {
@@ -118,9 +122,9 @@ export class QuickConnection {
     if (head === 'incomplete') return ++this.#headPieces > maxHeadPieces ? this.#giveAway(bytes) : this.#wait(bytes, 0);
     this.#headPieces = 0;
     const needed = head.bytes + head.bodyBytes;
-    if (bytes.length === needed) return this.#answer(head, bytes);
-    // Neither are bodies that are better read by and by, nor requests that do not wait for the answer.
-    if (bytes.length > needed || needed > maxRequestBytes) return this.#giveAway(bytes);
+    if (bytes.length === needed && head.bodyBytes <= maxBodyBytes) return this.#answer(head, bytes);
+    // Nor is a request that does not wait for the answer.
+    if (bytes.length > needed || head.bodyBytes > maxBodyBytes) return this.#giveAway(bytes);
     this.#wait(bytes, needed);
   }
 
@@ -140,6 +144,12 @@ export class QuickConnection {
   }
 
   readonly #send = (reply: Reply): void => {
+    if (reply.status !== 503 && reply.status !== 429) this.#refusals = 0;
+    else if (++this.#refusals > 1) return this.#deps.refusals.hold(() => this.#sendNow(reply));
+    this.#sendNow(reply);
+  };
+
+  #sendNow(reply: Reply): void {
     if (this.#deps.isDraining()) this.#closes = true;
     if (reply.stream !== undefined) return void this.#stream({ ...reply, stream: reply.stream });
     try {
@@ -149,7 +159,7 @@ export class QuickConnection {
     } catch {
       this.#cut();
     }
-  };
+  }
 
   async #stream(reply: StreamedReply): Promise<void> {
     await sendStream(chunkSink(this.#socket, this.#deps.heads, this.#closes), reply, this.#deps.sendTimeoutMs);

@@ -56,7 +56,11 @@ export class RequestError extends Error {
   readonly retryAfterMs: number | null;
 
   constructor(kind: RequestErrorKind, message: string, retryAfterMs: number | null = null) {
+    const frames = Error.stackTraceLimit;
+    // The caller is told why, and nobody where: under a flood of refusals the stack would be half of what one costs.
+    if (kind !== 'internal') Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = frames;
     this.name = 'RequestError';
     this.kind = kind;
     this.retryAfterMs = retryAfterMs;

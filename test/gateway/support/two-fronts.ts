@@ -87,3 +87,11 @@ export async function talk(url: string, pieces: readonly Buffer[]): Promise<stri
   await closed;
   return text.replaceAll(/^Date: .*\r\n/gm, '');
 }
+
+/** The answers in what was received, one after the other. */
+export const answersOf = (received: string): string[] => received.split(/(?=HTTP\/1\.1 \d{3} )/);
+
+/** The pieces as a failed test tells them. */
+export function inspect(pieces: readonly Buffer[]): string {
+  return JSON.stringify(pieces.map((piece) => piece.toString('latin1').slice(0, 2_000)));
+}
