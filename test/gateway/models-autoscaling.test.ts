@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { ask, get } from './support/requests.js';
+import { ask, get, until } from './support/requests.js';
 import { openStage } from './support/stage.js';
 
 const page = readFileSync(new URL('../../docs/production.md', import.meta.url), 'utf8');
@@ -30,8 +30,12 @@ it('every metric of docs/serving-models.md is told by a gateway', async () => {
   const named = new Set(text.match(/\b(gateway|model)_[a-z_]*[a-z]\b(?=[`{])/g));
   expect(named.size).toBeGreaterThan(6);
   const stage = await openStage();
-  const gateway = await stage.serve([{ model: 'demand', version: '1.0.0', onnx: 'linear' }]);
+  const accelerator = { provider: 'cuda', required: false, memoryMiB: 1 } as const;
+  const devices = [{ name: 'cuda:0', kind: 'cuda', index: 0, memoryBytes: 1024 ** 2 }] as const;
+  const gateway = await stage.serve([{ model: 'demand', version: '1.0.0', onnx: 'linear', spec: { accelerator } }], {}, { devices });
   await ask(gateway, 'demand');
-  const { body } = await get<string>(`${gateway.url}/metrics`);
+  let body = '';
+  // A look at the device takes its time.
+  await until(async () => (body = (await get<string>(`${gateway.url}/metrics`)).body).includes('gateway_device_usable'));
   for (const name of named) expect(body).toMatch(new RegExp(`^# TYPE ${name} `, 'm'));
 });
