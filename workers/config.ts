@@ -97,7 +97,7 @@ export function readConfig(env: Environment): Config {
     redactionSecret: redactionSecret(env['PERENNIAL_REDACTION_SECRET']),
     bind: env['PERENNIAL_BIND'] ?? '127.0.0.1',
     apiPort: port(env, 'PERENNIAL_API_PORT', 8500),
-    apiHosts: (env['PERENNIAL_API_HOSTS'] ?? '').split(',').filter((host) => host !== ''),
+    apiHosts: namesIn(env['PERENNIAL_API_HOSTS'] ?? ''),
     gatewayPort: port(env, 'PERENNIAL_GATEWAY_PORT', 8600),
     gatewayGrpcPort: env['PERENNIAL_GATEWAY_GRPC_PORT'] === undefined ? null : port(env, 'PERENNIAL_GATEWAY_GRPC_PORT', 0),
     gatewayGrpcTls: readGrpcTls(env),
@@ -128,6 +128,12 @@ export function readConfig(env: Environment): Config {
     otlpEndpoint: env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? null,
     gatewayTraceRatio: share(env, 'PERENNIAL_GATEWAY_TRACE_RATIO', 0),
   };
+}
+
+/** Names with commas between them, as headers are compared: in lower case. */
+function namesIn(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim().toLowerCase());
+  return names.filter((name) => name !== '');
 }
 
 function readGrpcTls(env: Environment): GrpcTlsFiles | null {

@@ -34,7 +34,8 @@ export function access({ hosts, token, registry, log }: Pick<ApiDeps, 'hosts' | 
 
 function judge(c: Context, hosts: readonly string[], token: string): Denial | null {
   const host = (c.req.header('host') ?? '').toLowerCase();
-  if (!hosts.includes(host)) return forbidden(`Host "${host.slice(0, 200)}" is not one that this API answers for.`);
+  if (!hosts.includes(host))
+    return forbidden(`Host "${host.slice(0, 200)}" is not one that this API answers for: add it to PERENNIAL_API_HOSTS.`);
   const origin = c.req.header('origin');
   if (origin !== undefined && !hosts.some((known) => origin === `http://${known}` || origin === `https://${known}`))
     return forbidden(`Origin "${origin.slice(0, 200)}" may not call this API.`);

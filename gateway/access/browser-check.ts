@@ -12,7 +12,10 @@ export function refuseOtherSites(headers: IncomingHttpHeaders, of: { readonly op
   const host = (headers.host ?? '').toLowerCase();
   // Browsers always name their host; calls that came by gRPC have none.
   if (of.open && host !== '' && !loopbackHost.test(host) && !of.hosts.includes(host) && !of.hosts.includes('*'))
-    throw new RequestError('forbidden', `Host "${host.slice(0, 200)}" is not one that this gateway answers for`);
+    throw new RequestError(
+      'forbidden',
+      `Host "${host.slice(0, 200)}" is not one that this gateway answers for without a key: make a key, or add the name to PERENNIAL_API_HOSTS`,
+    );
   const { origin } = headers;
   if (origin !== undefined && origin.toLowerCase() !== `http://${host}` && origin.toLowerCase() !== `https://${host}`)
     throw new RequestError('forbidden', `Origin "${origin.slice(0, 200)}" may not call this`);

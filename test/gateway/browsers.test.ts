@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
+import { readConfig } from '../../workers/config.js';
 import { openStage } from './support/stage.js';
 
 const stage = await openStage();
@@ -59,4 +60,9 @@ describe('a gateway that wants keys', () => {
     expect((await post(closed.url, paths[0]!, { origin: 'https://evil.example.com', authorization })).status).toBe(403);
     expect((await post(closed.url, paths[0]!, { host: 'behind.a.balancer' })).status).toBe(401);
   });
+});
+
+test('hosts are told in a list, in any case, with or without spaces', () => {
+  const config = readConfig({ DATABASE_URL: 'x', PERENNIAL_WORKFLOW_BUNDLE: 'x', PERENNIAL_API_HOSTS: ' Gateway.Example.com, api:8500,,' });
+  expect(config.apiHosts).toEqual(['gateway.example.com', 'api:8500']);
 });
