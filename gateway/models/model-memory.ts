@@ -77,7 +77,10 @@ export class ModelMemory {
    * `ArtifactRejected` with the reason when there is none.
    */
   deviceFor(need: DeviceNeed, model: string): Device {
-    const staying = this.#shares((version) => version.model === model && order.indexOf(this.standingOf(version)) >= order.indexOf('idle'));
+    // One that is retired is about to go.
+    const stays = (version: HostedVersion): boolean =>
+      version.model === model && !version.isRetired && order.indexOf(this.standingOf(version)) >= order.indexOf('idle');
+    const staying = this.#shares(stays);
     return deviceBeside(this.#deps.devices, need, staying);
   }
 

@@ -164,6 +164,20 @@ describe('versions that share devices', () => {
     expect(evicted).toEqual(['a 1.0.0']);
   });
 
+  it('wait for one that is retired: it goes by itself, when its last request is answered', async () => {
+    const { memory, version } = open([card(0, 8)]);
+    const [old, next] = [version('a', '1.0.0', 5), version('a', '1.0.1', 5)];
+    await old.load(asked);
+    old.enter();
+    old.retire();
+    expect(memory.deviceFor(need(5), 'a').name).toBe('cuda:0');
+    const loading = next.load(hot);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(next.state).toBe('loading');
+    old.leave();
+    expect([await loading, next.device?.name]).toEqual([true, 'cuda:0']);
+  });
+
   it('give their room back when loading fails', async () => {
     const device = card(0, 8);
     const { memory, version } = open([device]);

@@ -174,6 +174,36 @@ describe.runIf(noWebGpu === null)('versions on a device', () => {
     expect(text).toContain(`gateway_device_memory_bytes{device="webgpu:0"} ${24 * mebibyte}\n`);
   });
 
+  it('are replaced under traffic without one failure, while there is room for both', async () => {
+    const { stage, gateway } = await followedBy(wish, { devices: [webgpu] });
+    let done = false;
+    const failed: unknown[] = [];
+    const asking = Promise.all(
+      [1, 2].map(async () => {
+        while (!done) {
+          const answer = await ask(gateway, 'demand', [1, 2]);
+          if (answer.status !== 200) failed.push(answer.body);
+        }
+      }),
+    );
+    for (let patch = 2; patch < 6; patch++) {
+      const version = `1.0.${patch}`;
+      await stage.addVersion({
+        model: 'demand',
+        version,
+        onnx: patch % 2 === 0 ? 'linear' : 'linear-plus-1000',
+        spec: { accelerator: wish },
+      });
+      const ack = await stage.registry.acknowledged(stage.registry.setRoute({ model: 'demand', variants: [{ version, weight: 1 }] }));
+      expect(ack.refused).toBeNull();
+      expect(await loaded(gateway, version)).toMatchObject({ device: 'webgpu:0' });
+    }
+    done = true;
+    await asking;
+    expect(failed).toEqual([]);
+    await until(async () => (await scrape(gateway)).includes(`gateway_device_memory_bytes{device="webgpu:0"} ${24 * mebibyte}\n`));
+  });
+
   it('take turns on it: four models where two have room, each asked at once, without one failure', async () => {
     const stage = await openStage();
     const models = ['one', 'two', 'three', 'four'];
