@@ -126,7 +126,9 @@ describe('the view of a run', () => {
     expect(view.hear(seen(approval(Date.now() + 60_000)))).toEqual([]);
     expect(view.hear(seen(approval(0)))).toEqual(['approve 1.0.1']);
     expect(view.hear(seen(approval(0)))).toEqual([]);
-    expect(view.hear(seen({ ...approval(0), status: 'done', endedAtMs: 1_000, detail: 'by ann' }))).toEqual(['✓ approval      1 s  by ann']);
+    expect(view.hear(seen({ ...approval(0), status: 'done', endedAtMs: 1_000, detail: 'by ann' }))).toEqual([
+      '✓ approval      1 s  by ann',
+    ]);
   });
 
   it('shows how far a rollout is, and why the step before was left', () => {
