@@ -1,5 +1,5 @@
 import type { InferRequest, RequestedOutput, RequestInput } from '../oip/oip-request.js';
-import { quote } from '../oip/oip-request.js';
+import { checkReserved, quote } from '../oip/oip-request.js';
 import { invalid, RequestError } from '../http/request-error.js';
 import { delimited, fixed64, readFields, varint, wholeNumber } from './message-reader.js';
 import { readContents } from './tensor-contents.js';
@@ -75,6 +75,7 @@ function readRequest(bytes: Uint8Array): GrpcInferRequest {
         return false;
     }
   });
+  if (parameters !== undefined) checkReserved(parameters);
   if (model === '') throw invalid('model_name is empty: the name of a model is expected');
   if (inputs.length === 0) throw invalid('inputs is empty: at least one tensor is expected');
   if (raws.length > 0 && raws.length !== inputs.length)

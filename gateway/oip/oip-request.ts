@@ -121,8 +121,8 @@ function readParameters(parameters: unknown): InferRequest['parameters'] {
   return parameters as InferRequest['parameters'];
 }
 
-/** The parameters whose names the protocol's extensions keep for themselves. */
-function checkReserved(parameters: Record<string, unknown>): void {
+/** The parameters whose names the protocol's extensions keep for themselves. Throws a `RequestError` for one that is not taken. */
+export function checkReserved(parameters: Record<string, unknown>): void {
   const { binary_data_output: binary, sequence_id: sequence, headers } = parameters;
   if (binary !== undefined && typeof binary !== 'boolean')
     throw invalid(`parameters.binary_data_output is ${kindOf(binary)}: true or false is expected`);

@@ -1,5 +1,5 @@
 import { invalid } from '../http/request-error.js';
-import { isObject, kindOf, quote } from '../oip/oip-request.js';
+import { checkReserved, isObject, kindOf, quote } from '../oip/oip-request.js';
 import type { InferRequest, RequestInput } from '../oip/oip-request.js';
 import { element } from '../oip/oip-response.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
@@ -11,15 +11,16 @@ import type { PredictionAnswer } from '../prediction/predictor.js';
  */
 export function fromGenerate(body: unknown, plan: ServingPlan): InferRequest {
   if (!isObject(body)) throw invalid(`the request is ${kindOf(body)}: a JSON object with the model's inputs as keys is expected`);
-  const { id, parameters, ...values } = body;
+  const { id, parameters = {}, ...values } = body;
   if (id !== undefined && typeof id !== 'string') throw invalid(`id is ${kindOf(id)}: text is expected`);
+  if (!isObject(parameters)) throw invalid(`parameters is ${kindOf(parameters)}: an object is expected`);
   const given: Record<string, string | number | boolean> = {};
   const inputs: RequestInput[] = [];
   for (const { name, datatype, shape } of plan.inputs) {
     if (Object.hasOwn(values, name)) inputs.push(inputOf({ name, datatype, depth: shape.length }, values[name]));
   }
   const more = Object.entries(values).filter(([key]) => !plan.inputs.some(({ name }) => name === key));
-  for (const [key, value] of [...more, ...Object.entries(isObject(parameters) ? parameters : {})]) {
+  for (const [key, value] of [...more, ...Object.entries(parameters)]) {
     if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {
       const names = plan.inputs.map(({ name }) => name).join(', ');
       throw invalid(
@@ -28,6 +29,7 @@ export function fromGenerate(body: unknown, plan: ServingPlan): InferRequest {
     }
     given[key] = value;
   }
+  checkReserved(given);
   return { id: id ?? null, parameters: given, inputs, outputs: null };
 }
 

@@ -95,6 +95,13 @@ describe('inference', () => {
     expect(other.id).toBe(other.parameters['prediction_ids']!['string_param']);
   });
 
+  it('serves no sequences: what belongs together would be answered as if it did not', async () => {
+    const asked = (sequence_id: Message) => client.call('ModelInfer', typedPairs([[3, 4]], { parameters: { sequence_id } }));
+    for (const id of [{ int64_param: 4 }, { string_param: 'a' }])
+      expect(await refusal(asked(id))).toMatchObject({ status: 'UNIMPLEMENTED', details: expect.stringContaining('sequences') as string });
+    expect(await asked({ int64_param: 0 })).toMatchObject({ model_name: 'demand' });
+  });
+
   it('answers from the version that the request names, and knows no other', async () => {
     const answer = await client.call<InferMessage>('ModelInfer', typedPairs([[3, 4]], { model_version: '1.0.1' }));
     expect(answer).toMatchObject({ model_version: '1.0.1', outputs: [{ contents: { fp32_contents: [1043] } }] });

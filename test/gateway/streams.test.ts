@@ -221,6 +221,11 @@ describe('generate', () => {
 
   it('refuses what is no input, by name', async () => {
     const ask = (body: unknown) => post<Event>(`${gateway.url}/v2/models/demand/generate`, body);
+    expect(await ask({ hour: 0, a: 1, b: 2, sequence_id: 4 })).toMatchObject({ status: 501 });
+    expect(await ask({ hour: 0, a: 1, b: 2, parameters: 'key' })).toMatchObject({
+      status: 400,
+      body: { error: 'parameters is text: an object is expected' },
+    });
     expect(await ask({ hour: 0, a: 1 })).toMatchObject({
       status: 400,
       body: { error: expect.stringContaining('"b" is missing') as string },
