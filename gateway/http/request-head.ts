@@ -16,7 +16,7 @@ export type RequestHead = {
 };
 
 /** Heads of more bytes or lines are unusual. */
-export const maxHeadBytes = 8 * 1024;
+const maxHeadBytes = 8 * 1024;
 const maxHeaders = 64;
 
 const tab = 0x09;

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { afterAll, describe, expect, test } from 'vitest';
 import { get, post, unusual, usual } from './support/front-cases.js';
 import { answersOf, echo, inspect, openFronts, talk } from './support/two-fronts.js';
@@ -59,5 +62,29 @@ describe('the quick lane', () => {
     const before = fronts.quickly();
     expect(await answerOf(pieces)).toMatch(/^HTTP\/1\.1 200 /);
     expect(fronts.quickly()).toBe(before + 1);
+  });
+
+  test('is where the requests of everyday clients go', async () => {
+    const body = '{"a":1}';
+    const before = fronts.quickly();
+    const fetched = await fetch(`${fronts.quickUrl}/v2`, { method: 'POST', body, headers: { authorization: 'Bearer x' } });
+    expect(((await fetched.json()) as { body: string }).body).toBe(body);
+    expect(fronts.quickly()).toBe(before + 1);
+    const agent = new Agent({ keepAlive: true });
+    for (let i = 0; i < 3; i++) {
+      const call = request(`${fronts.quickUrl}/v2`, { method: 'POST', agent, headers: { 'content-type': 'application/json' } });
+      call.end(body);
+      const [answer] = (await once(call, 'response')) as [IncomingMessage];
+      expect(((await json(answer)) as { body: string }).body).toBe(body);
+    }
+    agent.destroy();
+    expect(fronts.quickly()).toBe(before + 4);
+    // As requests (Python), curl, and a probe of Kubernetes send them.
+    const python =
+      'User-Agent: python-requests/2.32.3\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept: */*\r\nConnection: keep-alive\r\n';
+    await answerOf([bytesOf(post(body, { headers: python }))]);
+    await answerOf([bytesOf(get('/v2', 'User-Agent: curl/8.5.0\r\nAccept: */*\r\n'))]);
+    await answerOf([bytesOf(get('/v2', 'User-Agent: kube-probe/1.31\r\nAccept: */*\r\nConnection: close\r\n'))]);
+    expect(fronts.quickly()).toBe(before + 7);
   });
 });
