@@ -10,6 +10,7 @@ import { bodyText, errorReply, requestErrorOf } from './http/reply.js';
 import type { BodyLimits } from './http/request-body.js';
 import { readBody } from './http/request-body.js';
 import { RequestError } from './http/request-error.js';
+import { admitSigned, isSigned } from './http/signed-request.js';
 import type { GatewayRequest } from './http/whole-request.js';
 import type { Answer, Answering } from './endpoint-answers.js';
 import type { LogLine } from './log.js';
@@ -89,6 +90,9 @@ export function requestHandler(deps: HandlerDeps): RequestHandler {
           tell,
         });
 
+  const respondSigned = async (endpoint: Endpoint, request: GatewayRequest, answering: Answering): Promise<Reply> =>
+    respond(endpoint, await admitSigned({ callers, bodies }, endpoint, request), answering);
+
   /** Most answers are too small to pack. */
   const isPacked = (request: GatewayRequest, reply: Reply): boolean =>
     reply.body.length >= deps.packFromBytes && request.headers['accept-encoding'] !== undefined;
@@ -134,6 +138,7 @@ export function requestHandler(deps: HandlerDeps): RequestHandler {
       const endpoint = readEndpoint(request.method ?? 'GET', request.url ?? '/');
       begun.endpoint = endpoint;
       const answering = { arrivedMs, predictor: trace === null ? plainPredictor : plainPredictor.traced(trace) };
+      if (isSigned(callers, request.headers)) return answeredLater(begun, respondSigned(endpoint, request, answering));
       const checked = checkCaller(callers, endpoint, request.headers);
       const reply =
         checked instanceof Promise ? checked.then(() => respond(endpoint, request, answering)) : respond(endpoint, request, answering);

@@ -8,7 +8,10 @@ import { PerennialError } from '../../domain/errors.js';
 
 const lockLimitMs = 5_000;
 
-/** The keys in the file; none when there is no file. `DataInvalid` when it cannot be read as keys, `Unavailable` when others may write it. */
+/**
+ * The keys in the file; none when there is no file. `DataInvalid` when it cannot be read as keys, `Unavailable` when others
+ * may write it, or may read the secrets in it.
+ */
 export async function loadGatewayKeys(file: string): Promise<GatewayKey[]> {
   try {
     const { mode } = await stat(file);
@@ -18,7 +21,14 @@ export async function loadGatewayKeys(file: string): Promise<GatewayKey[]> {
         `Others may write the key file ${file} (mode ${(mode & 0o777).toString(8)}) and so let themselves in. Look it through, then run chmod 600 ${file}.`,
         { retryable: false, details: { file } },
       );
-    return readGatewayKeys(await readFile(file, 'utf8'), file);
+    const keys = readGatewayKeys(await readFile(file, 'utf8'), file);
+    if ((mode & 0o077) !== 0 && keys.some(({ aws }) => typeof aws?.secretAccessKey === 'string'))
+      throw new PerennialError(
+        'Unavailable',
+        `Others may read the key file ${file} (mode ${(mode & 0o777).toString(8)}), which holds secret access keys. Run chmod 600 ${file}, revoke those keys and make new ones.`,
+        { retryable: false, details: { file } },
+      );
+    return keys;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;

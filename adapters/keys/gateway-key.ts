@@ -8,6 +8,14 @@ export type NewGatewayKey = Pick<GatewayKey, 'name' | 'role' | 'models' | 'reque
   readonly password?: string;
 };
 
+/** What the client of an AWS SDK is told; the secret is shown once. */
+export type NewAwsPair = { readonly accessKeyId: string; readonly secretAccessKey: string };
+
+/** Not AWS's own prefix, so that nobody takes one for the key of an account there. */
+const accessKeyPrefix = 'PRNL';
+/** Of the rest of an access key id, as AWS's are made. */
+const base32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+
 const shortestPassword = 12;
 const cost = { N: 32_768, r: 8, p: 1 };
 
@@ -17,18 +25,31 @@ const cost = { N: 32_768, r: 8, p: 1 };
  * @throws PerennialError `DataInvalid` for a name that cannot be one, or a password that is too short
  */
 export function makeGatewayKey(of: NewGatewayKey, nowMs: number): { key: GatewayKey; secret: string } {
-  const { name, role, models, requestsPerSecond, expiresAtMs, password } = of;
+  const { password } = of;
+  const secret = password ?? `pk_${randomBytes(32).toString('base64url')}`;
+  const digest = password === undefined ? `sha256:${createHash('sha256').update(secret).digest('hex')}` : scryptDigest(password);
+  return { key: keyOf(of, { digest, aws: null }, nowMs), secret };
+}
+
+/**
+ * A key of AWS's form: an access key id and a secret access key of 256 random bits, with which AWS's clients sign (SigV4).
+ * Checking a signature takes the secret itself, so the key holds it.
+ * @throws PerennialError `DataInvalid` for a name that cannot be one
+ */
+export function makeAwsKey(of: Omit<NewGatewayKey, 'password'>, nowMs: number): { key: GatewayKey; pair: NewAwsPair } {
+  const letters = [...randomBytes(16)].map((byte) => base32[byte % base32.length]);
+  const pair = { accessKeyId: accessKeyPrefix + letters.join(''), secretAccessKey: randomBytes(32).toString('base64url') };
+  return { key: keyOf(of, { digest: null, aws: pair }, nowMs), pair };
+}
+
+function keyOf(of: NewGatewayKey, secret: Pick<GatewayKey, 'digest' | 'aws'>, nowMs: number): GatewayKey {
+  const { name, role, models, requestsPerSecond, expiresAtMs } = of;
   if (!keyNamePattern.test(name))
     throw new PerennialError(
       'DataInvalid',
       `${JSON.stringify(name)} cannot name a key. Use 1 to 64 letters, digits and . _ @ -, beginning with a letter or a digit.`,
     );
-  const secret = password ?? `pk_${randomBytes(32).toString('base64url')}`;
-  const digest = password === undefined ? `sha256:${createHash('sha256').update(secret).digest('hex')}` : scryptDigest(password);
-  return {
-    key: { name, role, digest, models, requestsPerSecond, createdAtMs: nowMs, expiresAtMs, revokedAtMs: null },
-    secret,
-  };
+  return { name, role, ...secret, models, requestsPerSecond, createdAtMs: nowMs, expiresAtMs, revokedAtMs: null };
 }
 
 function scryptDigest(password: string): string {

@@ -4,6 +4,8 @@ import { RequestError } from '../http/request-error.js';
 import type { Caller, Credential } from './credential.js';
 import { readAuthorization } from './credential.js';
 import { KeyRing } from './key-ring.js';
+import type { SignedRequest } from './signature-check.js';
+import { verifySignature } from './signature-check.js';
 import type { SharedLimits } from './shared-limits.js';
 import type { TokenIssuer } from './token-verifier.js';
 import { TokenVerifier } from './token-verifier.js';
@@ -12,7 +14,7 @@ import { TokenVerifier } from './token-verifier.js';
 export type AccessCall = {
   /** The `Authorization` header or metadata. */
   readonly authorization: string | undefined;
-  /** The secret of a key by itself (`x-api-key`), for callers whose `Authorization` holds something else, such as AWS's. */
+  /** The secret of a key by itself (`x-api-key`), for callers whose `Authorization` holds something else. */
   readonly apiKey?: string | undefined;
   readonly role: AccessRole;
   /** The model that it is about; null for what is about none, or about all. */
@@ -76,6 +78,17 @@ export class AccessControl {
     try {
       const caller = this.#check(call);
       return caller instanceof Promise ? caller.catch((error: unknown) => this.#deny(error)) : caller;
+    } catch (error) {
+      return this.#deny(error);
+    }
+  }
+
+  /** The body of a request that its caller, who may make it, signed as AWS's clients do. Rejects as `check` does, and with a `SignatureError`. */
+  async checkSigned(call: AccessCall, request: SignedRequest): Promise<Buffer> {
+    try {
+      const { credential, body } = await verifySignature(this.#ring, request);
+      await admitted(credential, call);
+      return body;
     } catch (error) {
       return this.#deny(error);
     }

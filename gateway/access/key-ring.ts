@@ -7,11 +7,15 @@ import { SharedBucket } from './shared-bucket.js';
 import type { SharedLimits } from './shared-limits.js';
 import { TokenBucket, type RateLimit } from './token-bucket.js';
 
+/** A key whose caller signs. */
+export type SigningKey = { readonly credential: Credential; readonly secretAccessKey: string };
+
 /** The keys that count, found by what a caller shows. */
 export class KeyRing {
   readonly #passwords = new PasswordCheck();
   #byDigest = new Map<string, GatewayKey>();
   #byName = new Map<string, GatewayKey>();
+  #byAccessKeyId = new Map<string, GatewayKey>();
   readonly #buckets = new Map<string, RateLimit>();
   /** Where several processes count together; null where this one counts alone. */
   readonly #shared: SharedLimits | null;
@@ -21,7 +25,8 @@ export class KeyRing {
   }
 
   replace(keys: readonly GatewayKey[]): void {
-    this.#byDigest = new Map(keys.map((key) => [key.digest, key]));
+    this.#byDigest = new Map(keys.flatMap((key) => (key.digest === null ? [] : [[key.digest, key]])));
+    this.#byAccessKeyId = new Map(keys.flatMap((key) => (key.aws === null ? [] : [[key.aws.accessKeyId, key]])));
     this.#byName = new Map(keys.map((key) => [key.name, key]));
     for (const name of this.#buckets.keys()) if (!this.#byName.has(name)) this.#buckets.delete(name);
   }
@@ -35,8 +40,17 @@ export class KeyRing {
   /** The key of a name and its password; null when there is none. Throws a `RequestError` `overloaded` under a flood of guesses. */
   async ofPassword(name: string, password: string): Promise<Credential | null> {
     const key = this.#byName.get(name);
-    if (key === undefined || !key.digest.startsWith('scrypt:') || !(await this.#passwords.matches(password, key.digest))) return null;
+    if (key?.digest?.startsWith('scrypt:') !== true || !(await this.#passwords.matches(password, key.digest))) return null;
     return this.#credential(this.#byName.get(name) === key ? key : undefined);
+  }
+
+  /** The key of an access key id; `unknown` when there is none or it was revoked, `expired` past its time. */
+  ofAccessKeyId(id: string): SigningKey | 'unknown' | 'expired' {
+    const key = this.#byAccessKeyId.get(id);
+    const secretAccessKey = key?.aws?.secretAccessKey ?? null;
+    if (key === undefined || key.revokedAtMs !== null || secretAccessKey === null) return 'unknown';
+    const credential = this.#credential(key);
+    return credential === null ? 'expired' : { credential, secretAccessKey };
   }
 
   #credential(key: GatewayKey | undefined): Credential | null {

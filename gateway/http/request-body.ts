@@ -22,6 +22,20 @@ export function readBody(request: GatewayRequest, limits: BodyLimits): Buffer | 
   return encoding === undefined ? received : unpacked(received, { request, encoding, limits });
 }
 
+/** Reads a body as it came, packed or not. */
+export function readPacked(request: GatewayRequest, limits: BodyLimits): Buffer | Promise<Buffer> {
+  return request instanceof WholeRequest ? readBody(request, limits) : readReceived(request, limits);
+}
+
+/** The request as a whole, with a body that was read packed. Refuses what `readBody` refuses. */
+export async function wholeRequest(request: GatewayRequest, packed: Buffer, limits: BodyLimits): Promise<WholeRequest> {
+  if (request instanceof WholeRequest) return request;
+  const { method = 'GET', url = '/', headers, socket } = request;
+  const encoding = headers['content-encoding'];
+  const body = encoding === undefined ? packed : await unpacked(Promise.resolve(packed), { request, encoding, limits });
+  return new WholeRequest({ method, url, headers, body, socket });
+}
+
 async function unpacked(
   received: Promise<Buffer>,
   { request, encoding, limits }: { request: IncomingMessage; encoding: string; limits: BodyLimits },

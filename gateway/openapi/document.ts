@@ -50,7 +50,7 @@ export function openApiDocument() {
       description: 'The Open Inference Protocol v2 with its extensions, TensorFlow Serving v1, and the runtime of SageMaker.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    security: [{ bearer: [] }, { apiKey: [] }],
+    security: [{ bearer: [] }, { apiKey: [] }, { sigv4: [] }],
     paths,
     components: {
       schemas,
@@ -63,6 +63,7 @@ export function openApiDocument() {
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', description: 'A key or a JSON Web Token; not needed while nobody has one on loopback' },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
+        sigv4: { type: 'apiKey', in: 'header', name: 'Authorization', description: "AWS's Signature Version 4 for the service sagemaker" },
       },
     },
   };

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { SignatureError } from '../access/signature-error.js';
 import { json } from '../http/reply.js';
 import type { Reply } from '../http/reply.js';
 import type { RequestError } from '../http/request-error.js';
@@ -30,7 +31,8 @@ export function runtimeError(error: RequestError): RuntimeError {
     case 'methodNotAllowed':
       return of(405, 'ValidationError');
     case 'unauthenticated':
-      return of(401, 'AccessDeniedException');
+      // AWS answers these with 403, whoever they come from.
+      return error instanceof SignatureError ? of(403, error.fault) : of(401, 'AccessDeniedException');
     case 'forbidden':
       return of(403, 'AccessDeniedException');
     case 'rateLimited':

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { emptyHome, run } from './run.js';
@@ -36,6 +36,29 @@ describe('keys', () => {
     expect(made.code).toBe(0);
     expect(made.stdout).not.toContain('secret');
     expect(readFileSync(join(here, 'gateway-keys.json'), 'utf8')).toContain('"scrypt:');
+  });
+
+  test('of AWS’s form are shown as its clients want them, and their secret goes when they are revoked', async () => {
+    const here = emptyHome();
+    const file = join(here, 'gateway-keys.json');
+    const made = await cli(here, ['create', 'jobs', '--aws', '--model', 'demand']);
+    expect(made.code).toBe(0);
+    const [, id, secret] = /\[jobs\]\naws_access_key_id = (\w{20})\naws_secret_access_key = ([\w-]{43})\n/.exec(made.stdout) ?? [];
+    expect(made.stdout).toContain(`export AWS_ACCESS_KEY_ID=${id}\nexport AWS_SECRET_ACCESS_KEY=${secret}\n`);
+    expect(readFileSync(file, 'utf8')).toContain(secret);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    for (const more of [[], ['--json']]) {
+      const listed = await cli(here, ['list', ...more]);
+      expect(listed.stdout).toContain(id);
+      expect(listed.stdout).not.toContain(secret);
+    }
+    expect((await cli(here, ['revoke', 'jobs'])).code).toBe(0);
+    expect(readFileSync(file, 'utf8')).not.toContain(secret);
+    expect((await cli(here, [])).stdout).toMatch(/jobs\s+predict\s+demand\s.*PRNL\w{16}\s+revoked/);
+    const told = JSON.parse((await cli(here, ['create', 'jobs', '--aws', '--json'])).stdout) as Record<string, unknown>;
+    expect(told).toMatchObject({ name: 'jobs', kind: 'aws', accessKeyId: expect.stringMatching(/^PRNL/) as string });
+    expect(told['secretAccessKey']).not.toBe(secret);
+    expect(await cli(here, ['create', 'x', '--aws', '--password'])).toMatchObject({ code: 2 });
   });
 
   test.each([

@@ -1,14 +1,17 @@
 import { text } from 'node:stream/consumers';
 import { Option, type Command } from 'commander';
 import { changeGatewayKeys, loadGatewayKeys } from '../../../adapters/keys/gateway-key-file.js';
-import { makeGatewayKey } from '../../../adapters/keys/gateway-key.js';
+import type { NewGatewayKey } from '../../../adapters/keys/gateway-key.js';
+import { makeAwsKey, makeGatewayKey } from '../../../adapters/keys/gateway-key.js';
 import type { AccessRole, GatewayKey } from '../../../contracts/gateway-keys.js';
-import { isActiveKey } from '../../../contracts/gateway-keys.js';
+import { isActiveKey, revokedKey } from '../../../contracts/gateway-keys.js';
 import { PerennialError } from '../../../domain/errors.js';
 import { formatTime } from '../../../domain/format.js';
 import type { CliContext } from '../context.js';
 import { filledOption, momentHelp, momentOption, rateOption } from '../options.js';
 import { ago } from '../output/figures.js';
+import type { NewSecret } from '../output/new-secret-lines.js';
+import { newSecretLines } from '../output/new-secret-lines.js';
 import { examples, verb } from '../verb.js';
 
 type NewKey = {
@@ -17,6 +20,7 @@ type NewKey = {
   readonly rate?: number;
   readonly expires?: number;
   readonly password?: boolean;
+  readonly aws?: boolean;
 };
 
 /** `keys`: who may call the gateway. A running gateway follows within a second. */
@@ -30,6 +34,7 @@ export function registerKeys(program: Command, context: CliContext): void {
         'keys',
         'keys create shop --model demand-forecast --rate 200 --expires 2027-01-01',
         'keys create ops --role admin',
+        'keys create jobs --aws',
         'keys revoke shop',
       ),
     );
@@ -40,9 +45,10 @@ export function registerKeys(program: Command, context: CliContext): void {
 
 function registerList(keys: Command, context: CliContext): void {
   verb(keys.command('list', { isDefault: true }).description('all of them, without their secrets'), context, async ({ out }) => {
-    const found = (await loadGatewayKeys(context.places.gatewayKeysFile)).map(({ digest, ...shown }) => ({
+    const found = (await loadGatewayKeys(context.places.gatewayKeysFile)).map(({ digest, aws, ...shown }) => ({
       ...shown,
-      kind: digest.startsWith('scrypt:') ? 'password' : 'secret',
+      kind: aws === null ? (digest?.startsWith('scrypt:') === true ? 'password' : 'secret') : 'aws',
+      accessKeyId: aws?.accessKeyId ?? null,
       state: stateOf(shown),
     }));
     out.answer(found, () => {
@@ -54,10 +60,11 @@ function registerList(keys: Command, context: CliContext): void {
         key.requestsPerSecond === null ? '-' : `${key.requestsPerSecond}/s`,
         ago(key.createdAtMs),
         key.expiresAtMs === null ? 'never' : formatTime(key.expiresAtMs),
+        key.accessKeyId ?? key.kind,
         key.state === 'active' ? out.style.good(key.state) : out.style.warn(key.state),
       ]);
       out.table(
-        ['name', 'role', 'models', 'rate', 'made', 'expires', 'state'].map((title) => ({ title })),
+        ['name', 'role', 'models', 'rate', 'made', 'expires', 'shown as', 'state'].map((title) => ({ title })),
         rows,
       );
     });
@@ -67,12 +74,17 @@ function registerList(keys: Command, context: CliContext): void {
 function registerCreate(keys: Command, context: CliContext): void {
   const command = keys
     .command('create <name>')
-    .description('make a key; its secret is shown this once and kept nowhere')
+    .description('make a key; its secret is shown this once')
     .addOption(new Option('--role <role>', 'what it may do; admin includes predict').choices(['predict', 'admin']).default('predict'))
     .option('--model <models...>', 'the models that it is for; all when left out', filledList)
     .option('--rate <requests>', 'most requests a second, over all processes of a gateway', rateOption)
     .option('--expires <time>', `from when it counts no longer: ${momentHelp}`, momentOption)
-    .option('--password', 'read a password of at least 12 characters from stdin instead of making a secret');
+    .option('--password', 'read a password of at least 12 characters from stdin instead of making a secret')
+    .addOption(
+      new Option('--aws', "make a pair of AWS's form, with which AWS SDKs and boto3 sign; the key file then holds the secret").conflicts(
+        'password',
+      ),
+    );
   verb<NewKey>(command, context, async ({ out, args: [name = ''], options }) => {
     const nowMs = Date.now();
     if (options.expires !== undefined && options.expires <= nowMs)
@@ -82,7 +94,7 @@ function registerCreate(keys: Command, context: CliContext): void {
       );
     const file = context.places.gatewayKeysFile;
     const password = options.password === true ? (await text(context.io.stdin)).replace(/\r?\n$/, '') : undefined;
-    const { key, secret } = makeGatewayKey(
+    const { key, secret } = make(
       {
         name,
         role: options.role,
@@ -91,7 +103,7 @@ function registerCreate(keys: Command, context: CliContext): void {
         expiresAtMs: options.expires ?? null,
         ...(password === undefined ? {} : { password }),
       },
-      nowMs,
+      { aws: options.aws === true, nowMs },
     );
     await changeGatewayKeys(file, (known) => {
       const [active] = known.filter((one) => one.name === name && isActiveKey(one, nowMs));
@@ -99,14 +111,21 @@ function registerCreate(keys: Command, context: CliContext): void {
         throw new PerennialError('Conflict', `There is a key ${name} already. Revoke it first, or choose another name.`);
       return [...known.filter((one) => one.name !== name), key];
     });
-    const { digest: _, ...shown } = key;
-    out.answer({ ...shown, file, ...(password === undefined ? { secret } : {}) }, () => {
+    const { digest: _, aws: __, ...shown } = key;
+    out.answer({ ...shown, file, ...secret }, () => {
       out.line(`${out.style.good('Made:')} ${name} (${key.role}), in ${file}. A running gateway follows within a second.`);
-      if (password !== undefined) return out.line(`Callers show it as name and password: curl --user ${name} …`);
-      out.line(`The secret, shown this once:  ${out.style.bold(secret)}`);
-      out.line(out.style.dim('Callers send it as "Authorization: Bearer <secret>" or "x-api-key: <secret>".'));
+      for (const line of newSecretLines(name, secret, out.style)) out.line(line);
     });
   });
+}
+
+function make(of: NewGatewayKey, { aws, nowMs }: { aws: boolean; nowMs: number }): { key: GatewayKey; secret: NewSecret } {
+  if (aws) {
+    const { key, pair } = makeAwsKey(of, nowMs);
+    return { key, secret: { kind: 'aws', ...pair } };
+  }
+  const { key, secret } = makeGatewayKey(of, nowMs);
+  return { key, secret: of.password === undefined ? { kind: 'secret', secret } : { kind: 'password' } };
 }
 
 function registerRevoke(keys: Command, context: CliContext): void {
@@ -115,7 +134,7 @@ function registerRevoke(keys: Command, context: CliContext): void {
     await changeGatewayKeys(context.places.gatewayKeysFile, (known) => {
       if (!known.some((one) => one.name === name && isActiveKey(one, nowMs)))
         throw new PerennialError('Conflict', `There is no key ${name} that counts. ./perennial keys lists them.`);
-      return known.map((one) => (one.name === name ? { ...one, revokedAtMs: nowMs } : one));
+      return known.map((one) => (one.name === name ? revokedKey(one, nowMs) : one));
     });
     out.answer({ name, revokedAtMs: nowMs }, () =>
       out.line(`${out.style.good('Revoked:')} ${name}. A running gateway follows within a second.`),
