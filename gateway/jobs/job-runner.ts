@@ -9,6 +9,7 @@ import type { ServingPlan } from '../plans/serving-plan.js';
 import type { PredictionAnswer, PredictionCall, Predictor } from '../prediction/predictor.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import { chooseVersion } from '../routing/routing-table.js';
+import { ofRow } from '../streams/request-rows.js';
 import type { JobFolder } from './job-folder.js';
 import type { JobOutput, JobRecord } from './job-record.js';
 import type { KeptInput, Slice } from './job-rows.js';
@@ -140,9 +141,7 @@ async function answerSlice(deps: RunnerDeps, of: { record: JobRecord; slice: Sli
 }
 
 function failure(row: number, error: RequestError): string {
-  // It was asked alone, as the first row of a request; whoever reads this counts the rows of the job.
-  const message = error.message.replace(/\b(row |instances\[)0\b/, `$1${row}`);
-  return `{"row":${row},"error":${JSON.stringify(message)},"kind":"${error.kind}"}\n`;
+  return `{"row":${row},"error":${JSON.stringify(ofRow(error.message, row))},"kind":"${error.kind}"}\n`;
 }
 
 /** The outputs of one row as a JSON object: a value each, or a list where an output has more than one a row. */

@@ -42,6 +42,9 @@ export function someRows(request: InferRequest, { from, rows }: { from: number; 
   return { ...request, inputs, parameters: { ...request.parameters, prediction_id: `${id}-${from}` } };
 }
 
+/** What is told of a row that was asked alone, and so as row 0, in the numbers of whoever sent all rows. */
+export const ofRow = (message: string, row: number): string => message.replace(/\b(row |instances\[)0\b/, `$1${row}`);
+
 function rowsOfInput(input: RequestInput, { from, rows }: { from: number; rows: number }): RequestInput {
   const { name, data, raw } = input;
   const [all = 1, ...inner] = input.shape;

@@ -14,6 +14,7 @@ import type { RoutingTable } from '../routing/routing-table.js';
 import { chooseVersion } from '../routing/routing-table.js';
 import { bodyLines, linesOf } from './body-lines.js';
 import { fromGenerate, generateText } from './generate-form.js';
+import { ofRow } from './request-rows.js';
 import { answerEach, eachRow } from './row-answers.js';
 
 export type StreamDeps = {
@@ -63,7 +64,8 @@ export async function stream(deps: StreamDeps, call: StreamCall): Promise<Reply>
   const plan = (): ServingPlan =>
     chooseVersion(deps.tables.need(call.model), { version: call.version, key: callerKey(undefined, headers['x-perennial-key']) }).plan;
   const left = new AbortController();
-  const requests = isLines(headers)
+  const byLine = isLines(headers);
+  const requests = byLine
     ? fromLines(call, { form, plan, maxBytes: deps.maxBodyBytes })
     : eachRow(form.read(await call.body(), plan), plan());
   const answers = await answerEach(
@@ -87,8 +89,11 @@ export async function stream(deps: StreamDeps, call: StreamCall): Promise<Reply>
       gone.addEventListener('abort', () => left.abort(), { once: true });
       yield event(form.write(answers.first));
       answers.first.sent();
+      let at = 0;
       for await (const result of answers.rest) {
-        if (result.kind === 'error') yield event(JSON.stringify({ error: result.error.message }));
+        at++;
+        if (result.kind === 'error')
+          yield event(JSON.stringify({ error: byLine ? ofLine(result.error.message, at) : ofRow(result.error.message, at) }));
         else {
           yield event(form.write(result.answer));
           result.answer.sent();
@@ -130,8 +135,13 @@ function readLine(text: Buffer, { form, plan, line }: { form: Form; plan: () => 
     return form.read(text, plan);
   } catch (error) {
     const { kind, message } = requestErrorOf(error);
-    return new RequestError(kind, `line ${line}: ${message}`);
+    return new RequestError(kind, ofLine(message, line));
   }
+}
+
+/** What is told of a line, with its number. */
+function ofLine(message: string, line: number): string {
+  return message.startsWith(`line ${line}: `) ? message : `line ${line}: ${message}`;
 }
 
 function event(text: string): string {

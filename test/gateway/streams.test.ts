@@ -102,6 +102,7 @@ describe('infer_stream', () => {
         [3, 4],
         [5, 6],
       ]),
+      pairs([[5_000, 2]]),
     ]
       .map((line) => JSON.stringify(line))
       .join('\r\n\n');
@@ -110,6 +111,7 @@ describe('infer_stream', () => {
       [21],
       'line 1: inputs is empty: at least one tensor is expected',
       [43, 65],
+      'line 3: input "a", row 0, is 5000: at most 1000 is expected',
     ]);
   });
 
@@ -150,7 +152,11 @@ describe('infer_stream', () => {
         [3, 4],
       ]),
     );
-    expect(all.map((event) => event.error ?? event.outputs[0]!.data[0])).toEqual([21, expect.stringContaining('at most 1000'), 43]);
+    expect(all.map((event) => event.error ?? event.outputs[0]!.data[0])).toEqual([
+      21,
+      'input "a", row 1, is 5000: at most 1000 is expected',
+      43,
+    ]);
   });
 
   it('does no more than the caller takes', async () => {
