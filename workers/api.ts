@@ -7,7 +7,7 @@ import { postgresRegistry } from '../clients/api/registry.js';
 import { LifecycleCommands } from '../clients/client/lifecycle-commands.js';
 import { reconcileFromRegistry } from '../schedules/reconcile.js';
 import { refuseOpenBind } from './bind.js';
-import { runProcess, sayReady } from './process.js';
+import { runProcess, sayReady, untilStopped } from './process.js';
 import { openStores } from './stores.js';
 import { openTelemetry } from './telemetry.js';
 import { connectClient } from './temporal-connection.js';
@@ -32,10 +32,7 @@ await runProcess('api', async (config) => {
     schedulesChanged,
     log,
   });
-  let stopped: () => void = () => undefined;
-  const stopping = new Promise<void>((resolve) => {
-    stopped = resolve;
-  });
+  const { stopping, stop } = untilStopped();
   return {
     async run() {
       const server = serve({ fetch: api.fetch, hostname: config.bind, port: config.apiPort }, (address: AddressInfo) => {
@@ -53,6 +50,6 @@ await runProcess('api', async (config) => {
       await close();
       await database.close();
     },
-    stop: () => stopped(),
+    stop,
   };
 });

@@ -22,7 +22,7 @@ import { partOf } from './gateway-devices.js';
 import { joinProcesses, superviseProcesses } from './gateway-processes.js';
 import { readGrpcTlsFiles } from './grpc-tls.js';
 import type { Config } from './config.js';
-import { runProcess, sayReady } from './process.js';
+import { runProcess, sayReady, untilStopped } from './process.js';
 import { openStores } from './stores.js';
 import { openTracer } from './telemetry.js';
 
@@ -83,10 +83,7 @@ await runProcess('gateway', async (config) => {
       inferenceThread: fileURLToPath(new URL('../gateway/models/inference-thread.js', import.meta.url)),
     }),
   });
-  let stopped: () => void = () => undefined;
-  const stopping = new Promise<void>((resolve) => {
-    stopped = resolve;
-  });
+  const { stopping, stop } = untilStopped();
   return {
     async run() {
       await gateway.start();
@@ -99,7 +96,7 @@ await runProcess('gateway', async (config) => {
       await trials.close();
       await database.close();
     },
-    stop: () => stopped(),
+    stop,
   };
 });
 

@@ -30,6 +30,15 @@ export async function runConfigured<C>(
   }
 }
 
+/** For a part that runs until it is stopped: `stopping` resolves when `stop` is called. */
+export function untilStopped(): { readonly stopping: Promise<void>; stop(): void } {
+  let stop: () => void = () => undefined;
+  const stopping = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  return { stopping, stop };
+}
+
 /** One JSON line that the starter of the process waits for. */
 export function sayReady(part: string, details: Record<string, unknown> = {}): void {
   process.stdout.write(`${JSON.stringify({ ready: part, pid: process.pid, ...details })}\n`);

@@ -6,7 +6,7 @@ import { createModelTrials } from '../adapters/onnx/model-trials.js';
 import { folderModels } from '../adapters/serving/folder-models.js';
 import { createPackageVerifier } from '../adapters/signing/package-verifier.js';
 import { createGateway } from '../gateway/gateway.js';
-import { runConfigured, sayReady } from './process.js';
+import { runConfigured, sayReady, untilStopped } from './process.js';
 import { readSageMakerConfig } from './sagemaker-config.js';
 
 /** Name under which the only model of a container is served. */
@@ -48,10 +48,7 @@ await runConfigured('gateway', readSageMakerConfig, async (config) => {
       inferenceThread: fileURLToPath(new URL('../gateway/models/inference-thread.js', import.meta.url)),
     },
   });
-  let stopped: () => void = () => undefined;
-  const stopping = new Promise<void>((resolve) => {
-    stopped = resolve;
-  });
+  const { stopping, stop } = untilStopped();
   return {
     async run() {
       await gateway.start();
@@ -60,6 +57,6 @@ await runConfigured('gateway', readSageMakerConfig, async (config) => {
       await gateway.stop();
       await trials.close();
     },
-    stop: () => stopped(),
+    stop,
   };
 });
