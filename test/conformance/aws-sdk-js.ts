@@ -7,13 +7,23 @@ import {
   SageMakerRuntimeClient,
   ValidationError,
 } from '@aws-sdk/client-sagemaker-runtime';
-import type { Case, Suite, Target } from './suites.js';
+import type { SageMakerRuntimeClientConfig } from '@aws-sdk/client-sagemaker-runtime';
+import type { NewAwsPair } from '../../adapters/keys/gateway-key.js';
+import type { Case, SignedCallers, Suite, Target } from './suites.js';
 
 /** The AWS SDK for JavaScript, its endpoint changed and nothing else. */
 export const awsSdkJs: Suite = {
   name: 'aws-sdk-js',
   what: 'the AWS SDK for JavaScript, @aws-sdk/client-sagemaker-runtime',
-  runs: { kind: 'here', run },
+  runs: { kind: 'here', run: ({ http }) => run(clientOf(http, { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'none' }), checks) },
+};
+
+/** The same with a pair of the gateway's own, and what it is told when its signature does not count. */
+export const awsSdkJsSigned: Suite = {
+  name: 'aws-sdk-js-signed',
+  what: 'the AWS SDK for JavaScript signing (SigV4) to a gateway with keys',
+  signs: true,
+  runs: { kind: 'here', run: runSigned },
 };
 
 type Check = (client: SageMakerRuntimeClient) => Promise<void>;
@@ -81,19 +91,58 @@ const checks: Readonly<Record<string, Check>> = {
   },
 };
 
-async function* run({ http }: Target): AsyncGenerator<Case, void> {
-  const client = new SageMakerRuntimeClient({
-    endpoint: `http://${http}`,
-    region: 'eu-central-1',
-    credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'none' },
-  });
-  for (const [name, check] of Object.entries(checks)) {
-    try {
-      await check(client);
-      yield { name, outcome: 'passed' };
-    } catch (error) {
-      yield { name, outcome: 'failed', reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
-    }
-  }
+const refusals: Readonly<Record<string, (http: string, pairs: SignedCallers) => Promise<void>>> = {
+  'a wrong secret is an InvalidSignatureException': (http, { good, other }) =>
+    refused(clientOf(http, { ...good, secretAccessKey: other.secretAccessKey }), 'InvalidSignatureException'),
+  'an unknown access key id is an UnrecognizedClientException': (http, { good }) =>
+    refused(clientOf(http, { ...good, accessKeyId: 'AKIDEXAMPLE' }), 'UnrecognizedClientException'),
+  'a revoked key is an UnrecognizedClientException': (http, { revoked }) => refused(clientOf(http, revoked), 'UnrecognizedClientException'),
+  'a key for another model is an AccessDeniedException': (http, { other }) => refused(clientOf(http, other), 'AccessDeniedException'),
+  'a body that changed on the way is an InvalidSignatureException': (http, { good }) => {
+    const client = clientOf(http, good);
+    client.middlewareStack.add(
+      (next) => (args) => {
+        (args.request as { body: Uint8Array }).body = Buffer.from(row.toString().replace('1', '2'));
+        return next(args);
+      },
+      { step: 'deserialize', priority: 'low' },
+    );
+    return refused(client, 'InvalidSignatureException');
+  },
+  'a stale date is an InvalidSignatureException, and the client finds the right one by itself': async (http, { good }) => {
+    const late = clientOf(http, good, { systemClockOffset: -3_600_000, maxAttempts: 1 });
+    await refused(late, 'InvalidSignatureException');
+    const answer = await clientOf(http, good, { systemClockOffset: -3_600_000 }).send(new InvokeEndpointCommand(json));
+    assert.equal(answer.$metadata.attempts, 2);
+  },
+};
+
+async function refused(client: SageMakerRuntimeClient, name: string): Promise<void> {
+  const error: unknown = await client.send(new InvokeEndpointCommand(json)).catch((reason: unknown) => reason);
   client.destroy();
+  assert(error instanceof Error);
+  assert.equal(error.name, name);
+  assert.equal((error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode, 403);
+}
+
+function clientOf(http: string, credentials: NewAwsPair, more: SageMakerRuntimeClientConfig = {}): SageMakerRuntimeClient {
+  return new SageMakerRuntimeClient({ endpoint: `http://${http}`, region: 'eu-central-1', credentials, ...more });
+}
+
+async function* runSigned({ http, pairs }: Target): AsyncGenerator<Case, void> {
+  assert(pairs !== null, 'the gateway has no keys');
+  yield* run(clientOf(http, pairs.good), checks);
+  for (const [name, check] of Object.entries(refusals)) yield outcomeOf(name, check(http, pairs));
+}
+
+async function* run(client: SageMakerRuntimeClient, all: Readonly<Record<string, Check>>): AsyncGenerator<Case, void> {
+  for (const [name, check] of Object.entries(all)) yield outcomeOf(name, check(client));
+  client.destroy();
+}
+
+function outcomeOf(name: string, checked: Promise<void>): Promise<Case> {
+  return checked.then(
+    () => ({ name, outcome: 'passed' }),
+    (error: unknown) => ({ name, outcome: 'failed', reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }),
+  );
 }

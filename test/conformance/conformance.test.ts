@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openFileNamedObjects } from '../../adapters/named-objects/file-named-objects.js';
+import { gatewayKeySource } from '../../adapters/keys/gateway-key-file.js';
 import type { Gateway } from '../../gateway/gateway.js';
 import { openStage, passedThrough } from '../gateway/support/stage.js';
 import { testPlaces } from '../support/servers.js';
-import { awsSdkJs } from './aws-sdk-js.js';
+import { awsSdkJs, awsSdkJsSigned } from './aws-sdk-js.js';
 import { runSuite } from './run-suite.js';
+import { wantSignatures } from './signed-callers.js';
 import type { Case, Suite, Target } from './suites.js';
 import { pythonSuites } from './suites.js';
 import { summary } from './summary.js';
@@ -33,6 +35,7 @@ const target = (more: Partial<Target> = {}): Target => ({
   grpc: '',
   asyncFolder: join(stage.folder, 'async'),
   log: stage.folder,
+  pairs: null,
   ...more,
 });
 
@@ -47,6 +50,17 @@ describe('the suite of the AWS SDK for JavaScript', () => {
   it('passes', async () => {
     const cases = await casesOf(awsSdkJs, target());
     expect(cases.length).toBeGreaterThan(5);
+    expect(cases.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
+  });
+
+  it('passes signed, on a gateway with keys', async () => {
+    const { routes, captures, outcomes } = stage.registry;
+    const file = join(stage.folder, 'keys.json');
+    const named = openFileNamedObjects(join(stage.folder, 'async'));
+    const closed = await stage.start({}, { routes, captures, outcomes, named, keys: gatewayKeySource(file, 10) });
+    const pairs = await wantSignatures(file, closed.url);
+    const cases = await casesOf(awsSdkJsSigned, target({ http: new URL(closed.url).host, pairs }));
+    expect(cases.length).toBeGreaterThan(12);
     expect(cases.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
   });
 

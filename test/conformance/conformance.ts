@@ -10,9 +10,10 @@ import { readPlaces } from '../../bench/programs.js';
 import { machine } from '../../bench/report.js';
 import type * as Guard from '../../tools/servers/guard.mjs';
 import type * as Postgres from '../../tools/servers/postgres.mjs';
-import { awsSdkJs } from './aws-sdk-js.js';
+import { awsSdkJs, awsSdkJsSigned } from './aws-sdk-js.js';
 import { runSuite } from './run-suite.js';
-import type { Case, Suite } from './suites.js';
+import { wantSignatures } from './signed-callers.js';
+import type { Case, Suite, Target } from './suites.js';
 import { pythonSuites } from './suites.js';
 import type { Result } from './summary.js';
 import { count, summary } from './summary.js';
@@ -20,7 +21,7 @@ import { makeWorld } from './world.js';
 
 // `npm run conformance [-- --json] [--only kserve,boto3]`: stock clients and ported tests against a real gateway on a real Postgres.
 const { values: options } = parseArgs({ options: { json: { type: 'boolean' }, only: { type: 'string' } } });
-const known: readonly Suite[] = [...pythonSuites, awsSdkJs];
+const known: readonly Suite[] = [...pythonSuites, awsSdkJs, awsSdkJsSigned];
 const wanted = chosen(options.only);
 const places = readPlaces();
 const tool = (path: string): Promise<unknown> => import(pathToFileURL(join(places.root, 'tools', path)).href);
@@ -66,9 +67,12 @@ async function run(): Promise<{ results: Result[]; kept: string }> {
   const log = join(places.tools, 'conformance');
   mkdirSync(log, { recursive: true });
   const address = { http: `127.0.0.1:${gateway.port}`, grpc: `127.0.0.1:${gateway.grpcPort}` };
-  const target = { ...address, root: places.root, tools: places.tools, asyncFolder: join(home, 'async'), log };
+  let target: Target = { pairs: null, ...address, root: places.root, tools: places.tools, asyncFolder: join(home, 'async'), log };
   const results: Result[] = [];
-  for (const suite of wanted) {
+  // Once a gateway has keys it stays closed.
+  for (const suite of [...wanted.filter(({ signs }) => signs !== true), ...wanted.filter(({ signs }) => signs === true)]) {
+    if (suite.signs === true && target.pairs === null)
+      target = { ...target, pairs: await wantSignatures(join(home, 'gateway-keys.json'), `http://${address.http}`) };
     process.stderr.write(`\n${suite.name}: ${suite.what}\n`);
     const start = performance.now();
     const cases: Case[] = [];

@@ -42,16 +42,17 @@ export async function* runSuite(suite: Suite, target: Target): AsyncGenerator<Ca
   yield { name: 'the suite runs to its end', outcome: 'failed', reason: `it ended with ${how} after ${cases} cases:\n${end}` };
 }
 
-function variables({ http, grpc, asyncFolder, log }: Target): Record<string, string> {
+function variables({ http, grpc, asyncFolder, log, pairs }: Target): Record<string, string> {
   return {
     CONFORMANCE_HTTP: http,
     CONFORMANCE_GRPC: grpc,
     CONFORMANCE_ASYNC: asyncFolder,
     PYTHONDONTWRITEBYTECODE: '1',
     HYPOTHESIS_STORAGE_DIRECTORY: join(log, 'hypothesis'),
-    // boto3 wants some; the gateway on loopback does not look at the signature.
-    AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-    AWS_SECRET_ACCESS_KEY: 'none',
+    // boto3 wants some; the gateway on loopback without keys does not look at the signature.
+    AWS_ACCESS_KEY_ID: pairs?.good.accessKeyId ?? 'AKIDEXAMPLE',
+    AWS_SECRET_ACCESS_KEY: pairs?.good.secretAccessKey ?? 'none',
+    CONFORMANCE_PAIRS: JSON.stringify(pairs),
     AWS_DEFAULT_REGION: 'eu-central-1',
     AWS_EC2_METADATA_DISABLED: 'true',
   };

@@ -1,3 +1,5 @@
+import type { NewAwsPair } from '../../adapters/keys/gateway-key.js';
+
 /** What a suite needs of the run. */
 export type Target = {
   readonly root: string;
@@ -8,7 +10,12 @@ export type Target = {
   /** Folder of asynchronous invocations of the gateway. */
   readonly asyncFolder: string;
   readonly log: string;
+  /** Of a gateway that wants keys; null while everybody may call. */
+  readonly pairs: SignedCallers | null;
 };
+
+/** What AWS's clients sign with: of a key that may ask for all, of one for another model, of one that was revoked. */
+export type SignedCallers = Readonly<Record<'good' | 'other' | 'revoked', NewAwsPair>>;
 
 export type Case = {
   readonly name: string;
@@ -19,6 +26,8 @@ export type Case = {
 
 export type Suite = {
   readonly name: string;
+  /** Whether its callers sign, on a gateway that wants that; these come last. */
+  readonly signs?: true;
   /** Who asks, and what. */
   readonly what: string;
   readonly runs:
@@ -46,6 +55,10 @@ export const pythonSuites: readonly Suite[] = [
   pytest('triton-lifecycle', 'ports of Triton L0_lifecycle: load, unload and reload under load, by version'),
   pytest('perf-analyzer', 'perf_analyzer: concurrency and request rate, over HTTP, gRPC and TensorFlow Serving'),
   pytest('schemathesis', 'schemathesis on GET /openapi.json, seeded and bounded'),
+  {
+    ...pytest('boto3-signed', 'boto3 signing (SigV4) to a gateway with keys: right and wrong pairs, changed requests, dates'),
+    signs: true,
+  },
 ];
 
 function pytest(name: string, what: string): Suite {
