@@ -1,11 +1,10 @@
-import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { formatNumber, formatTime } from '../../../domain/format.js';
 import { linesOf } from '../../cli/up/links.js';
 import { readQuestions, requestHalves } from '../driver/questions.js';
+import { askLive } from './ask-live.js';
 import { dataFolderOf } from './replay.js';
 import { chapter, type Teller } from './teller.js';
-
-const answerWithinSeconds = 10;
 
 /** Ends the story: a live prediction by curl, the links, and what to try next. */
 export async function tellEnding(teller: Teller): Promise<void> {
@@ -43,8 +42,8 @@ async function tellPrediction(teller: Teller): Promise<void> {
   const { body, timeMs, actual } = await questionOfNow(teller, champion);
   const url = `${stack.gatewayUrl}/v2/models/${model}/infer`;
   chapter(teller, timeMs === null ? 'A live prediction' : `A live prediction for the hour that begins now, ${formatTime(timeMs)}`);
-  screen.say(`curl -s ${url} -H 'content-type: application/json' -d '${body}'`);
-  const answer = await asked(url, body);
+  const { command, answer } = await askLive({ url, body, token: stack.token, tokenFile: join(teller.world.home, 'token') });
+  screen.say(command);
   screen.say(answer);
   const value = firstValue(answer);
   const unit = definition.target.unit ?? definition.target.column;
@@ -65,25 +64,6 @@ async function questionOfNow({ client, definition, world }: Teller, champion: st
   }
   const [before, after] = requestHalves(definition, question);
   return { body: `${before}"you"${after}`, timeMs: nowMs, actual: question.actual };
-}
-
-/** By curl itself, as printed; by fetch where there is no curl. */
-async function asked(url: string, body: string): Promise<string> {
-  const curl = spawnSync(
-    'curl',
-    ['-s', '--max-time', String(answerWithinSeconds), url, '-H', 'content-type: application/json', '-d', body],
-    {
-      encoding: 'utf8',
-    },
-  );
-  if (curl.status === 0) return curl.stdout.trim();
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body,
-    signal: AbortSignal.timeout(answerWithinSeconds * 1000),
-  });
-  return (await response.text()).trim();
 }
 
 function firstValue(answer: string): number | null {
