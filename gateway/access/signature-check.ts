@@ -74,7 +74,7 @@ function signedHeaders(headers: IncomingHttpHeaders, { signedHeaders: names }: A
   return signed;
 }
 
-/** The hash that a client sends was signed instead of the body's own. SageMaker takes no unsigned bodies, and neither do we. */
+/** The hash that a client sends was signed instead of the body's own. No call of SageMaker's runtime leaves its body unsigned. */
 function refuseOtherBody(told: string | undefined, body: Buffer): void {
   if (told === undefined) return;
   const own = createHash('sha256').update(body).digest('hex');
