@@ -184,11 +184,13 @@ type Signing = {
   service?: string;
   unsigned?: string[];
   sentBody?: string;
+  /** Before the rest of the body is sent. */
+  pause?: Promise<void>;
   change?: (headers: Record<string, string>) => void;
 };
 
 /** A request that was signed by the library that AWS's client uses, over any route. */
-async function send(sent: Sent, { pair = pairs.shop, service = 'sagemaker', unsigned = [], change, sentBody }: Signing = {}) {
+async function send(sent: Sent, { pair = pairs.shop, service = 'sagemaker', unsigned = [], change, sentBody, pause }: Signing = {}) {
   const { method = 'POST', path = '/v2/models/demand/infer', query = {}, headers = {}, body = '' } = sent;
   const { host, hostname, port } = new URL(gateway.url);
   const signer = new SignatureV4({ credentials: pair, region, service, sha256: Sha256, applyChecksum: false });
@@ -206,7 +208,10 @@ async function send(sent: Sent, { pair = pairs.shop, service = 'sagemaker', unsi
       response.setEncoding('utf8').on('data', (piece: string) => (text += piece));
       response.on('end', () => resolve({ status: response.statusCode ?? 0, text: text.replaceAll('\\"', '"') }));
     });
-    request.on('error', reject).end(sentBody ?? body);
+    request.on('error', reject);
+    if (pause === undefined) return request.end(sentBody ?? body);
+    request.write(body.slice(0, 10));
+    void pause.then(() => request.end(body.slice(10)));
   });
 }
 
@@ -277,6 +282,18 @@ describe('a signature', () => {
     expect(answer.status).toBe(401);
     expect(answer.text).toMatch(words);
     expect((await send({ headers: own, body: tensors })).status).toBe(200);
+  });
+
+  test('counts no longer when its key is revoked while the body comes', async () => {
+    const pair = await addPair({ name: 'midway', role: 'predict' });
+    await until(async () => (await send({ method: 'GET', path: '/v2/models' }, { pair })).status === 200);
+    let goOn: (() => void) | undefined;
+    const revoked = new Promise<void>((resolve) => (goOn = resolve));
+    const answer = send({ headers: { ...json, 'transfer-encoding': 'chunked' }, body: tensors }, { pair, pause: revoked });
+    await changeGatewayKeys(file, (keys) => keys.map((key) => (key.name === 'midway' ? revokedKey(key, Date.now()) : key)));
+    await until(async () => (await send({ method: 'GET', path: '/v2/models' }, { pair })).status === 401);
+    goOn?.();
+    expect(await answer).toMatchObject({ status: 401, text: expect.stringContaining('counts no longer') as string });
   });
 
   test('of an unsigned body is refused, however well it is signed', async () => {
