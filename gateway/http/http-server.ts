@@ -10,6 +10,7 @@ import { nodeServer } from './node-server.js';
 import { QuickLane } from './quick-lane.js';
 import type { Reply } from './reply.js';
 import { ReplyHeads } from './reply-heads.js';
+import { TurnEnd } from './turn-end.js';
 import { refuseUnreadable } from './unreadable-request.js';
 import type { GatewayRequest } from './whole-request.js';
 
@@ -47,6 +48,7 @@ export function httpServer(config: GatewayConfig, handle: (request: GatewayReque
     handle,
     heads: new ReplyHeads(config.keepAliveTimeoutMs),
     refusals: new HeldRefusals(),
+    turnEnd: new TurnEnd(),
     isDraining,
     broken,
     handOver(socket, unread) {

@@ -6,6 +6,7 @@ import type { Reply } from './reply.js';
 import type { ReplyHeads } from './reply-heads.js';
 import type { RequestHead } from './request-head.js';
 import { type StreamedReply, sendStream } from './streamed-reply.js';
+import type { TurnEnd } from './turn-end.js';
 import { WholeRequest } from './whole-request.js';
 import { writeReply } from './write-reply.js';
 
@@ -15,6 +16,7 @@ export type QuickDeps = {
   readonly handle: (request: WholeRequest) => Reply | Promise<Reply>;
   readonly heads: ReplyHeads;
   readonly refusals: HeldRefusals;
+  readonly turnEnd: TurnEnd;
   readonly sendTimeoutMs: number;
   /** Whether answers advise to connect anew. */
   isDraining(): boolean;
@@ -53,6 +55,8 @@ export class QuickConnection {
   #needed = 0;
   #headPieces = 0;
   #closes = false;
+  /** The answer that goes out at the end of the turn. */
+  #due: Reply | null = null;
   /** Answers on end that refused. */
   #refusals = 0;
   #turns = 0;
@@ -146,7 +150,14 @@ export class QuickConnection {
   readonly #send = (reply: Reply): void => {
     if (reply.status !== 503 && reply.status !== 429) this.#refusals = 0;
     else if (++this.#refusals > 1) return this.#deps.refusals.hold(() => this.#sendNow(reply));
-    this.#sendNow(reply);
+    this.#due = reply;
+    this.#deps.turnEnd.add(this.#sendDue);
+  };
+
+  readonly #sendDue = (): void => {
+    const reply = this.#due;
+    this.#due = null;
+    if (reply !== null) this.#sendNow(reply);
   };
 
   #sendNow(reply: Reply): void {
