@@ -61,6 +61,9 @@ export function modelReadiness(tables: RoutingTable, of: { model: string; versio
   }
 }
 
+/** Milliseconds without the digits that say nothing: the clock has none below a nanosecond. */
+const toNanoseconds = (ms: number): number => Number(ms.toFixed(6));
+
 /** `GET /v2/models/{m}/route`: how its traffic goes here, now. */
 export function modelRoute(tables: RoutingTable, model: string): Reply {
   const { route, versions } = tables.need(model);
@@ -75,9 +78,9 @@ export function modelRoute(tables: RoutingTable, model: string): Reply {
       engine,
       because: placed.because,
       threads: placed.threads,
-      run_ms: runMs,
-      row_ms: cost.rowMs,
-      load_ms: cost.loadMs,
+      run_ms: toNanoseconds(runMs),
+      row_ms: toNanoseconds(cost.rowMs),
+      load_ms: toNanoseconds(cost.loadMs),
       memory_bytes: placed.bytes,
       peak_memory_bytes: cost.peakBytes,
       digest,

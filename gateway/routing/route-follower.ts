@@ -217,7 +217,14 @@ export class RouteFollower {
     const wish: RoomWish = standby ? { mayEvict: 'nothing', mayExceed: false } : { mayEvict: isHot ? 'any' : 'lesser', mayExceed: isHot };
     const loaded = await hosted.load(wish);
     const { model, version, placement, runMs } = hosted;
-    this.#deps.log({ level: 'info', event: loaded ? 'versionLoaded' : 'versionKeptCold', model, version, placement, runMs });
+    this.#deps.log({
+      level: 'info',
+      event: loaded ? 'versionLoaded' : 'versionKeptCold',
+      model,
+      version,
+      placement,
+      runMs: Number(runMs.toFixed(6)),
+    });
   }
 
   async #acknowledge(): Promise<void> {
