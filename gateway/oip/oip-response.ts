@@ -13,7 +13,6 @@ import { rawBytes } from './raw-output.js';
  */
 export function inferReply(answer: PredictionAnswer): Reply {
   const { request, version, ids, predicted } = answer;
-  const versionText = JSON.stringify(version.version);
   const wanted = request.outputs;
   const binaryByDefault = request.parameters['binary_data_output'] === true;
   let outputs = '';
@@ -29,7 +28,7 @@ export function inferReply(answer: PredictionAnswer): Reply {
         output = classified(output, { count: asked.classification, perRow: hasRows(version.plan, output.name) });
     }
     if (outputs !== '') outputs += ',';
-    outputs += `{"name":${JSON.stringify(output.name)},"shape":[${output.shape.join(',')}],"datatype":"${output.datatype}",`;
+    outputs += `{"name":${named(output.name)},"shape":[${output.shape.join(',')}],"datatype":"${output.datatype}",`;
     if (binary) {
       const raw = rawBytes(output);
       (raws ??= []).push(raw);
@@ -37,8 +36,8 @@ export function inferReply(answer: PredictionAnswer): Reply {
     } else outputs += `"data":[${elements(output)}]}`;
   }
   const body =
-    `{"model_name":${JSON.stringify(version.model)},"model_version":${versionText},"id":${JSON.stringify(request.id ?? ids[0])},` +
-    `"parameters":{"variant":"${answer.variant}","model_version":${versionText},"prediction_ids":"${ids.join(',')}"${answer.cached ? ',"cached":true' : ''}},"outputs":[${outputs}]}`;
+    `{"model_name":${named(version.model)},"model_version":${named(version.version)},"id":${request.id === null ? `"${ids[0]}"` : JSON.stringify(request.id)},` +
+    `"parameters":{"variant":"${answer.variant}","model_version":${named(version.version)},"prediction_ids":"${ids.join(',')}"${answer.cached ? ',"cached":true' : ''}},"outputs":[${outputs}]}`;
   if (raws === null) return { status: 200, contentType: 'application/json', body, sent: answer.sent };
   const head = Buffer.from(body);
   return {
@@ -48,6 +47,19 @@ export function inferReply(answer: PredictionAnswer): Reply {
     headers: { 'Inference-Header-Content-Length': String(head.length) },
     sent: answer.sent,
   };
+}
+
+const names = new Map<string, string>();
+const mostNames = 10_000;
+
+/** A name of ours as JSON: the same few are asked for again and again. */
+function named(name: string): string {
+  let text = names.get(name);
+  if (text === undefined) {
+    if (names.size >= mostNames) names.clear();
+    names.set(name, (text = JSON.stringify(name)));
+  }
+  return text;
 }
 
 /** Whether the first dimension of an output is one that the request chooses. */

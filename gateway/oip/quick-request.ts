@@ -176,7 +176,7 @@ class QuickReader {
       if (!(code >= space && code < delete_) || code === backslash) return null;
     }
     this.#at = to + 1;
-    return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1');
+    return usualWord(bytes, from, to) ?? Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1');
   }
 
   #take(code: number): boolean {
@@ -195,6 +195,17 @@ class QuickReader {
     for (let code = this.#bytes[this.#at]; code === space || code === lineFeed || code === carriageReturn || code === tab;)
       code = this.#bytes[++this.#at];
   }
+}
+
+/** Words that nearly every request has: they are known by their bytes, and no text is made of them. */
+const usualWords = ['data', 'name', 'FP32', 'FP64', 'shape', 'inputs', 'datatype', 'features'];
+const usualByLength = Array.from({ length: 9 }, (_, length) => usualWords.filter((word) => word.length === length));
+
+function usualWord(bytes: Uint8Array, from: number, to: number): string | undefined {
+  return usualByLength[to - from]?.find((word) => {
+    for (let i = 0; i < word.length; i++) if (bytes[from + i] !== word.charCodeAt(i)) return false;
+    return true;
+  });
 }
 
 const tab = 0x09;
