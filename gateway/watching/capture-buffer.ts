@@ -14,8 +14,12 @@ export type CaptureLimits = {
 
 /** Share of the buffer up to which every prediction is captured; from there on they are thinned out, the fuller the more. */
 const wholeBelow = 0.1;
-/** How long the store is left alone after a write, as a share of what the write took: captures take no more than half of it. */
+/**
+ * How long the store is left alone after a write, as a share of what the write took: captures take no more than half of its
+ * time, and no more than a fifth while this thread has none to spare, since store and gateway may share a machine.
+ */
 const restShare = 1;
+const busyRestShare = 4;
 
 const retryAfterMs = [100, 250, 500, 1_000, 2_000];
 
@@ -146,7 +150,7 @@ export class CaptureBuffer {
     for (const listener of listeners) listener();
     if (this.#waiting.length === 0) return;
     if (this.#listeners.length > 0) return this.#writeIn(0);
-    const restMs = (performance.now() - startedMs) * restShare;
+    const restMs = (performance.now() - startedMs) * (this.#pressure.share < 1 ? busyRestShare : restShare);
     this.#writeIn(this.#waiting.length >= this.#limits.batchRows ? restMs : Math.max(restMs, this.#limits.everyMs));
   }
 }

@@ -1,6 +1,8 @@
 /** Above this share of its time at work the thread has none to spare; below the other it has. */
-const busyAbove = 0.85;
+const busyAbove = 0.8;
 const calmBelow = 0.7;
+/** How much a look counts against those before: one calm moment within a busy second is none. */
+const weightOfLook = 0.4;
 /** However busy it is, so many of the predictions are still captured. */
 const least = 0.05;
 const lookEveryMs = 200;
@@ -16,6 +18,7 @@ export class LoopPressure {
   readonly #atWork: () => number;
   readonly #timer: NodeJS.Timeout;
   #busyMs = 0;
+  #smoothed: number | null = null;
 
   /**
    * `atWork` answers the share of the time since it was asked before that the thread was at work. It must have been busy
@@ -29,7 +32,9 @@ export class LoopPressure {
   }
 
   look(): void {
-    const atWork = this.#atWork();
+    const now = this.#atWork();
+    const atWork = this.#smoothed === null ? now : this.#smoothed + (now - this.#smoothed) * weightOfLook;
+    this.#smoothed = atWork;
     this.#busyMs = atWork > busyAbove ? this.#busyMs + lookEveryMs : 0;
     if (this.#busyMs > this.#busyAfterMs) this.share = Math.max(least, this.share * 0.5);
     else if (atWork < calmBelow) this.share = Math.min(1, this.share * 1.25);
@@ -40,9 +45,12 @@ export class LoopPressure {
   }
 }
 
+/** A thread that computes less than this is waiting for a processor or for nothing, whatever its event loop says. */
+const computesAbove = 0.5;
+
 /**
- * The event loop counts the time in which it had work but no processor as its own, and the process counts its other
- * threads: the thread is no busier than either says.
+ * The share of the time that the event loop was at work. It counts the time in which it had work but no processor as its
+ * own: on a machine that others keep busy it says nothing unless the process computed for a good part of it.
  */
 function timeAtWork(): () => number {
   let loop = performance.eventLoopUtilization();
@@ -56,6 +64,6 @@ function timeAtWork(): () => number {
     loop = performance.eventLoopUtilization();
     cpu = process.cpuUsage();
     lastMs = nowMs;
-    return Math.min(utilization, computing);
+    return computing > computesAbove ? utilization : Math.min(utilization, computing);
   };
 }

@@ -139,7 +139,8 @@ describe('the capture buffer', () => {
     pressure.look();
     expect(admitted()).toBe(1_000);
     busy = 1;
-    for (let i = 0; i < 5; i++) pressure.look();
+    // Two looks until a second of work says more than the calm before it; then the time that it may be busy on end.
+    for (let i = 0; i < 6; i++) pressure.look();
     expect(admitted()).toBe(1_000);
     pressure.look();
     expect(admitted()).toBeGreaterThan(400);
@@ -147,8 +148,11 @@ describe('the capture buffer', () => {
     for (let i = 0; i < 100; i++) pressure.look();
     expect(admitted()).toBeGreaterThan(25);
     expect(admitted()).toBeLessThan(80);
-    busy = 0.8;
+    // Neither one calm moment nor a load in between makes it whole.
+    busy = 0.3;
     pressure.look();
+    busy = 0.75;
+    for (let i = 0; i < 20; i++) pressure.look();
     expect(admitted()).toBeLessThan(80);
     busy = 0.1;
     for (let i = 0; i < 20; i++) pressure.look();
