@@ -57,9 +57,9 @@ async function run(): Promise<void> {
       ? { warmUpMs: 200, ms: 300, rounds: 1 }
       : { warmUpMs: 3_000, ms: 2_000, rounds: Number(options.rounds ?? 3) };
     const bare = await bareRun(champion, options.small ? 200 : 5_000);
-    const cells = await measure(context, { ...times, only: options.only?.split(',') ?? null, say });
+    const { cells, notes } = await measure(context, { ...times, only: options.only?.split(',') ?? null, say });
     console.log(`${machine()}\n`);
-    for (const line of showTable(cells)) console.log(line);
+    for (const line of [...showTable(cells), ...notes]) console.log(line);
     const made = barsOf(cells, bare);
     console.log('');
     for (const line of tableOf(made)) console.log(line);

@@ -34,7 +34,7 @@ type Round = LoadResult & { readonly cpuMicros: number | null };
  * Measures each server in each shape, round after round, one at a time: what disturbs the machine for a while disturbs all of
  * them. A server that fails requests is no measurement: it throws.
  */
-export async function measure(context: ServerContext, options: Measurement): Promise<Cell[]> {
+export async function measure(context: ServerContext, options: Measurement): Promise<{ cells: Cell[]; notes: string[] }> {
   const starts: Record<string, () => Promise<Server>> = {
     echo: () => startPart(context, 'echo'),
     plain: () => startPart(context, 'plain'),
@@ -47,6 +47,7 @@ export async function measure(context: ServerContext, options: Measurement): Pro
   const wanted = Object.keys(starts).filter((name) => options.only?.includes(name) ?? true);
   const servers = new Map<string, Server>();
   const rounds = new Map<string, Round[]>();
+  const notes: string[] = [];
   const note = (server: string, shape: string, round: Round): void => {
     if (round.failed > 0) throw new Error(`${server}, ${shape}: ${round.failed} requests failed, the first with ${round.firstFailure}`);
     const key = `${server}\n${shape}`;
@@ -67,10 +68,12 @@ export async function measure(context: ServerContext, options: Measurement): Pro
         }
       }
     }
+    const gateway = servers.get('gateway');
+    if (gateway !== undefined) notes.push(await leftOut(gateway));
   } finally {
     for (const server of servers.values()) await server.stop();
   }
-  return [...rounds].map(([key, results]) => cell(key, results));
+  return { cells: [...rounds].map(([key, results]) => cell(key, results)), notes };
 }
 
 /** Columns that only the gateway has: the fast model while a slow one is asked, and health while all connections are busy. */
@@ -116,6 +119,15 @@ async function healthUnderLoad(server: Server, options: Measurement): Promise<Ro
   const sorted = times.toSorted((a, b) => a - b);
   // The slowest of all: "under any load" is about the worst, not the middle.
   return { ...result, p50: median(times), p99: sorted.at(-1) ?? Number.NaN, perSecond: Number.NaN, cpuMicros: null };
+}
+
+/** How many requests the gateway did not capture because it had no time to spare. */
+async function leftOut(gateway: Server): Promise<string> {
+  const text = await (await fetch(`http://127.0.0.1:${gateway.port}/metrics`)).text();
+  const sum = (name: string): number =>
+    [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\d+)`, 'gm'))].reduce((total, match) => total + Number(match[1]), 0);
+  const [all, out] = [sum('nv_inference_request_success'), sum('gateway_captures_sampled_out_total')];
+  return `Captures: ${(100 * (1 - out / all)).toFixed(0)}% of ${all.toLocaleString('en')} requests, the rest was thinned out and counted`;
 }
 
 /** Asks for health every 20 ms until it is told that it is enough, then tells the times. */
