@@ -220,7 +220,7 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   latencyLateMs: 24 * 3_600_000,
   captureBatchRows: 500,
   maxCaptures: 100_000,
-  captureBusyAfterMs: 2_000,
+  captureBusyAfterMs: 1_000,
   captureFolder: null,
   captureFileBytes: 8 * 1024 * 1024,
   captureFileMs: 60_000,

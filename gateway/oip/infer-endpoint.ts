@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { callerKey } from '../http/caller-key.js';
 import { readInferBody } from './infer-body.js';
+import type { InferRequest } from './oip-request.js';
 import { inferReply } from './oip-response.js';
 import { scheduleOf } from './schedule-policy.js';
 import type { Cancel } from '../models/batcher.js';
@@ -23,18 +24,21 @@ export function infer(deps: { predictor: Predictor; maxJsonDepth: number }, call
   const headLength = headers['inference-header-content-length'];
   const read = readInferBody({ body, headLength }, deps.maxJsonDepth);
   const observed = { contentType: headLength === undefined ? 'application/json' : 'application/octet-stream', body };
-  const parameters = read.kind === 'raw' ? null : read.request.parameters;
+  const parameters = read.kind === 'raw' ? none : read.request.parameters;
+  const { priority, deadlineMs } = scheduleOf(parameters, arrivedMs);
   const answer = deps.predictor.predict({
     model,
     version,
-    key: callerKey(parameters?.['key'], headerKey),
+    key: callerKey(parameters['key'], headerKey),
     arrivedMs,
     cancel,
     observed,
     read: read.kind === 'raw' ? read.read : () => read.request,
-    ...(parameters === null ? noSchedule : scheduleOf(parameters, arrivedMs)),
+    priority,
+    deadlineMs,
   });
   return answer instanceof Promise ? answer.then(inferReply) : inferReply(answer);
 }
 
-const noSchedule = {};
+/** Parameters of a request without a head. */
+const none: InferRequest['parameters'] = {};

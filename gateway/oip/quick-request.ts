@@ -76,8 +76,8 @@ class QuickReader {
     if (datatype === 'FP32' || datatype === 'FP64') {
       const floats = this.#floats(shape);
       if (floats === null || !this.#take(braceClose)) return null;
-      const input = { name, datatype, shape, data: floats.values };
-      return floats.rows === null ? input : { ...input, rowTexts: floats.rows };
+      const { values: data, rows } = floats;
+      return rows === null ? { name, datatype, shape, data } : { name, datatype, shape, data, rowTexts: rows };
     }
     const data = this.#values(datatype, shape);
     return data !== null && this.#take(braceClose) ? { name, datatype, shape, data } : null;

@@ -59,23 +59,28 @@ class Attempt {
       const beganMs = performance.now();
       const given = call.read(version.plan);
       const request = version.spec.entities === undefined ? given : this.#deps.entities.complete(given, version);
-      const answer = request instanceof Promise ? request.then((whole) => this.#run(whole, beganMs)) : this.#run(request, beganMs);
-      if (!(answer instanceof Promise)) {
-        version.leave();
-        return answer;
-      }
-      return answer.then(
-        (ready) => {
-          version.leave();
-          return ready;
-        },
-        (error: unknown) => {
-          throw this.#failed(error);
-        },
-      );
+      const answer = request instanceof Promise ? this.#runLater(request, beganMs) : this.#run(request, beganMs);
+      if (answer instanceof Promise) return this.#settling(answer);
+      version.leave();
+      return answer;
     } catch (error) {
       throw this.#failed(error);
     }
+  }
+
+  async #runLater(request: Promise<InferRequest>, beganMs: number): Promise<PredictionAnswer> {
+    return this.#run(await request, beganMs);
+  }
+
+  async #settling(answer: Promise<PredictionAnswer>): Promise<PredictionAnswer> {
+    let ready: PredictionAnswer;
+    try {
+      ready = await answer;
+    } catch (error) {
+      throw this.#failed(error);
+    }
+    this.#of.version.leave();
+    return ready;
   }
 
   #run(request: InferRequest, beganMs: number): Answered {
@@ -88,11 +93,19 @@ class Attempt {
     this.#trace?.prepared(beganMs, rows);
     this.#ids = idsOf(request, { rows, id, maxRows: this.#deps.config.maxRows });
     const cache = caches.of(version);
-    if (cache !== null) return this.#ask(cache, prepared).then(({ predicted, cached }) => this.#answered(request, predicted, cached));
-    const wish = this.#wish();
-    const outputs = version.batcher.runNow(feeds, rows, wish);
-    if (outputs !== null) return this.#answered(request, readOutputs(version, outputs, rows), false);
-    return version.batcher.run(feeds, rows, wish).then((answer) => this.#answered(request, readOutputs(version, answer, rows), false));
+    const outputs = cache === null ? version.batcher.runNow(feeds, rows, this.#wish()) : null;
+    return outputs === null ? this.#later(request, cache) : this.#answered(request, readOutputs(version, outputs, rows), false);
+  }
+
+  async #later(request: InferRequest, cache: ResponseCache | null): Promise<PredictionAnswer> {
+    const prepared = this.#prepared!;
+    if (cache !== null) {
+      const { predicted, cached } = await this.#ask(cache, prepared);
+      return this.#answered(request, predicted, cached);
+    }
+    const { version } = this.#of;
+    const outputs = await version.batcher.run(prepared.feeds, prepared.rows, this.#wish());
+    return this.#answered(request, readOutputs(version, outputs, prepared.rows), false);
   }
 
   #ask(cache: ResponseCache, { feeds, rows }: Prepared): Promise<{ predicted: Predicted; cached: boolean }> {

@@ -8,6 +8,7 @@ import type { GatewayConfig } from '../gateway-config.js';
 import type { Cancel } from '../models/batcher.js';
 import type { HostedVersion } from '../models/hosted-version.js';
 import type { InferRequest } from '../oip/oip-request.js';
+import type { AttemptOf } from './attempt.js';
 import { attempt } from './attempt.js';
 import type { OutcomeCache } from './outcome-cache.js';
 import type { EntityFeatures } from '../entities/entity-features.js';
@@ -40,9 +41,9 @@ export type PredictionCall = VariantChoice & {
   /** When the request arrived, by `performance.now()`. */
   readonly arrivedMs: number;
   /** 1 is served first; 0, the default, stands for the model's own level. */
-  readonly priority?: number;
+  readonly priority?: number | undefined;
   /** When the answer is no longer wanted, by `performance.now()`. */
-  readonly deadlineMs?: number;
+  readonly deadlineMs?: number | undefined;
   /** Tells when the caller has gone: a request that still waits is then never run. */
   readonly cancel?: Cancel;
   /** The request as it came, for captures that want it so. */
@@ -93,21 +94,28 @@ export class Predictor {
     const { answerLimitMs, challengerLimitMs } = this.#deps.config;
     const { champion } = table;
     const id = `${this.#idPrefix}${(this.#nextId++).toString(36)}`;
-    const first = { table, version: chosen, call, id, startedMs: call.arrivedMs };
-    if (call.version !== null || champion === null || chosen === champion) return attempt(this.#deps, { ...first, limitMs: answerLimitMs });
+    const mayFallBack = call.version === null && champion !== null && chosen !== champion;
+    const limitMs = mayFallBack ? challengerLimitMs : answerLimitMs;
+    const first = { table, version: chosen, call, id, startedMs: call.arrivedMs, limitMs };
+    return mayFallBack ? this.#attemptOrFallBack(first, champion) : attempt(this.#deps, first);
+  }
+
+  #attemptOrFallBack(first: AttemptOf, champion: HostedVersion): PredictionAnswer | Promise<PredictionAnswer> {
+    const { call, id, version: challenger } = first;
     const fallBack = (error: unknown): PredictionAnswer | Promise<PredictionAnswer> => {
       // A request that is wrong for both is the caller's; one that only the challenger's signature refuses is not.
-      const otherSignature = error instanceof RequestError && error.kind === 'invalidRequest' && chosen.signature !== champion.signature;
+      const otherSignature =
+        error instanceof RequestError && error.kind === 'invalidRequest' && challenger.signature !== champion.signature;
       if (!(error instanceof RequestError) || !(error.isVersionFault || otherSignature)) throw error;
-      chosen.metrics.fallbacks++;
+      challenger.metrics.fallbacks++;
       // The route may have changed while the challenger was waited for.
       const now = this.#deps.tables.need(call.model);
       // The champion's latency counts from here: what the challenger took is held against the challenger.
-      const second = { table: now, version: now.champion ?? chosen, call, id, startedMs: performance.now() };
-      return attempt(this.#deps, { ...second, limitMs: answerLimitMs });
+      const second = { table: now, version: now.champion ?? challenger, call, id, startedMs: performance.now() };
+      return attempt(this.#deps, { ...second, limitMs: this.#deps.config.answerLimitMs });
     };
     try {
-      const answer = attempt(this.#deps, { ...first, limitMs: challengerLimitMs });
+      const answer = attempt(this.#deps, first);
       return answer instanceof Promise ? answer.catch(fallBack) : answer;
     } catch (error) {
       return fallBack(error);
