@@ -180,7 +180,7 @@ test('labels come by id or subject; the first stays, an equal repeat is fine, th
   expect(answer.stored).toBe(4);
   for (const { index, reason } of [
     [2, '5'],
-    [4, 'eventTimeMs'],
+    [4, 'event_time_ms'],
     [6, 'nobody'],
     [7, 'neither'],
     [8, 'finite'],
