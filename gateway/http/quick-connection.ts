@@ -34,8 +34,8 @@ const maxBodyBytes = 64 * 1024;
 const maxHeadPieces = 4;
 
 /**
- * `fresh`: nothing has come yet. `begun`: a part of a request has. `working`: one is being answered. `closing`: the last
- * answer was given. `left`: it has ended, or is another's.
+ * `fresh`: nothing has come yet. `begun`: a part of a request has. `working`: one is being answered. `idle`: it was, and
+ * nothing has come since. `closing`: the last answer was given. `left`: it has ended, or is another's.
  */
 export type QuickState = 'fresh' | 'idle' | 'begun' | 'working' | 'closing' | 'left';
 

@@ -9,8 +9,6 @@ export type RequestHead = {
   /** Length of the head itself, with the empty line at its end. */
   readonly bytes: number;
   readonly bodyBytes: number;
-  /** Where the digits of `Content-Length` begin; 0 where there are none. */
-  readonly lengthAt: number;
   /** Whether the caller wants the connection closed after the answer. */
   readonly closes: boolean;
 };
@@ -66,7 +64,6 @@ export function readHead(bytes: Buffer): RequestHead | 'incomplete' | 'unusual' 
 
   const headers: IncomingHttpHeaders = {};
   let at = targetEnd + 1 + version.length;
-  let lengthAt = 0;
   for (let count = 0; bytes[at] !== carriageReturn; count++) {
     const nameEnd = endOf(bytes, at, tokenBytes);
     if (nameEnd === bytes.length) return tooLong(nameEnd);
@@ -80,7 +77,6 @@ export function readHead(bytes: Buffer): RequestHead | 'incomplete' | 'unusual' 
     while (to > from && (bytes[to - 1] === space || bytes[to - 1] === tab)) to--;
     const name = bytes.toString('latin1', at, nameEnd).toLowerCase();
     if (unusualNames.has(name) || Object.hasOwn(headers, name)) return 'unusual';
-    if (name === 'content-length') lengthAt = from;
     headers[name] = bytes.toString('latin1', from, to);
     at = lineEnd + 2;
   }
@@ -91,7 +87,7 @@ export function readHead(bytes: Buffer): RequestHead | 'incomplete' | 'unusual' 
   const closes = closing(headers.connection);
   if (bodyBytes === null || closes === null || headers.host === undefined) return 'unusual';
   const url = bytes.toString('latin1', targetAt, targetEnd);
-  return { method, url, headers, bytes: at + 2, bodyBytes, lengthAt, closes };
+  return { method, url, headers, bytes: at + 2, bodyBytes, closes };
 }
 
 /** Bytes of the body; null where that is not told in the usual way. */

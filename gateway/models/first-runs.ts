@@ -11,6 +11,8 @@ import type { ServingPlan } from '../plans/serving-plan.js';
 import type { PackageContents } from './package-files.js';
 import type { Engine, ModelCost } from './placement.js';
 import type { NamedTensors, TensorMeta } from './tensors.js';
+import { quietRun } from './quiet-run.js';
+import { repeatableRandom } from './repeatable-random.js';
 import { concatenate } from './tensors.js';
 import { tryTrees } from './trees/tried-trees.js';
 
@@ -75,18 +77,18 @@ async function measure(of: { plan: ServingPlan; trial: ModelTrial; example: unkn
     runsMs.push(...ran.runsMs);
   }
   if (example !== null) await onZeros(trial, zeros);
-  const runMs = quiet(runsMs);
+  const runMs = quietRun(runsMs);
   if (!plan.batchable) return { loadMs: trial.loadMs, runMs, rowMs: 0, bestRows: rows, bytes: ran.bytes, peakBytes: ran.peakBytes };
   const many = rows * batchedRequests;
   const cheap = runMs <= of.quickMs;
   const same = await run(repeated(feeds, batchedRequests), 1, many);
   const batches = cheap ? await trial.run(varied(repeated(feeds, batchedRequests)) as TrialTensors, measuredBatches) : same;
-  const sizes = [{ rows: many, ms: quiet(batches.runsMs) }];
+  const sizes = [{ rows: many, ms: quietRun(batches.runsMs) }];
   let last = batches;
   if (cheap)
     for (const size of largerBatches) {
       last = await trial.run(varied(repeated(feeds, size)) as TrialTensors, measuredBatches);
-      sizes.push({ rows: rows * size, ms: quiet(last.runsMs) });
+      sizes.push({ rows: rows * size, ms: quietRun(last.runsMs) });
     }
   return {
     loadMs: trial.loadMs,
@@ -104,9 +106,7 @@ async function measure(of: { plan: ServingPlan; trial: ModelTrial; example: unkn
  */
 function varied(feeds: NamedTensors): NamedTensors {
   const changed: Record<string, NamedTensors[string]> = {};
-  let state = 1;
-  // Numerical Recipes' generator: any that is the same each time would do.
-  const next = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
+  const next = repeatableRandom();
   for (const name in feeds) {
     const tensor = feeds[name]!;
     const isFloat = tensor.type === 'float32' || tensor.type === 'float64';
@@ -140,11 +140,6 @@ async function onZeros(trial: ModelTrial, zeros: NamedTensors): Promise<void> {
   } catch (error) {
     if (!(error instanceof PerennialError) || error.details['refusedBy'] !== 'model') throw error;
   }
-}
-
-/** The lower quartile: what a run takes when nothing else wants the core. */
-function quiet(runsMs: readonly number[]): number {
-  return runsMs.toSorted((a, b) => a - b)[Math.floor(runsMs.length / 4)]!;
 }
 
 function repeated(feeds: NamedTensors, times: number): NamedTensors {

@@ -2,12 +2,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { ModelTrials } from '../../activities/trial-ports.js';
+import type { ModelTrial, ModelTrials } from '../../activities/trial-ports.js';
 import { createModelTrials } from '../../adapters/onnx/model-trials.js';
 import type { GatewaySettings } from '../../gateway/gateway-config.js';
 import { agree, comparedRows, tellingRows } from '../../gateway/models/trees/agreement.js';
 import { CompiledTrees } from '../../gateway/models/trees/compiled-trees.js';
 import { readTreeEnsemble } from '../../gateway/models/trees/tree-ensemble.js';
+import { tryTrees } from '../../gateway/models/trees/tried-trees.js';
+import type { ServingPlan } from '../../gateway/plans/serving-plan.js';
 import { bytesField, floatTensor } from './support/onnx-builder.js';
 import { get, post } from './support/requests.js';
 import { identity, openStage } from './support/stage.js';
@@ -101,6 +103,13 @@ describe('compiled trees', () => {
 
 const served = treeModel({ trees: 300, leaves: 31, width: 20, absentYes: true });
 const asked = tellingRows((await readTreeEnsemble(served))!, 20).subarray(0, 2_000);
+
+describe('a model whose file the reader of trees cannot read', () => {
+  it('is left to ONNX Runtime, which has loaded it', async () => {
+    const plan = { sample: () => ({ features: { type: 'float32', dims: [1, 2], data: new Float32Array(2) } }) } as unknown as ServingPlan;
+    expect(await tryTrees(Buffer.from([0x3a, 0xff]), { plan, trial: {} as ModelTrial })).toBeNull();
+  });
+});
 
 describe('a gateway that serves trees', () => {
   const spec = { ...identity, onnx: { input: 'features', output: 'prediction' }, output: { name: 'prediction' } };

@@ -1,3 +1,4 @@
+import { repeatableRandom } from '../repeatable-random.js';
 import type { TreeEnsemble } from './tree-ensemble.js';
 
 /** Rows that two ways to run an ensemble are compared on. */
@@ -13,7 +14,7 @@ export function tellingRows({ features, values }: TreeEnsemble, width: number): 
   const thresholds = Array.from({ length: width }, (): number[] => []);
   for (let node = 0; node < features.length; node++) if (features[node]! >= 0) thresholds[features[node]!]!.push(values[node]!);
   const rows = new Float32Array(comparedRows * width);
-  const random = generator();
+  const random = repeatableRandom();
   const odd = [Number.NaN, 0, -0, Infinity, -Infinity];
   for (let i = 0; i < rows.length; i++) {
     const known = thresholds[i % width]!;
@@ -41,10 +42,4 @@ export function agree(ensemble: TreeEnsemble, one: Float32Array, other: Float32A
 
 function bitsOf(floats: Float32Array): Int32Array {
   return new Int32Array(floats.slice().buffer);
-}
-
-/** Numerical Recipes' generator: any that is the same each time would do. */
-function generator(): () => number {
-  let state = 1;
-  return () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
 }

@@ -1,10 +1,11 @@
 import type { ModelTrial, TrialTensors } from '../../../activities/trial-ports.js';
 import type { ServingPlan } from '../../plans/serving-plan.js';
 import type { ModelCost } from '../placement.js';
+import { quietRun } from '../quiet-run.js';
 import type { Tensor } from '../tensors.js';
 import { agree, tellingRows } from './agreement.js';
 import { compilableTrees, treeRunner } from './tree-runner.js';
-import type { TreeRunner } from './tree-runner.js';
+import type { Compilable, TreeRunner } from './tree-runner.js';
 
 const manyRows = 64;
 const measuredRuns = 40;
@@ -15,18 +16,19 @@ const measuredRuns = 40;
  */
 export async function tryTrees(model: Uint8Array, { plan, trial }: { plan: ServingPlan; trial: ModelTrial }): Promise<ModelCost | null> {
   const startedMs = performance.now();
-  const found = await compilableTrees(model, plan.sample(1));
-  if (found === null) return null;
-  const { ensemble, width } = found;
-  const rows = tellingRows(ensemble, width);
+  let found: Compilable | null;
   let runner: TreeRunner;
   try {
+    found = await compilableTrees(model, plan.sample(1));
+    if (found === null) return null;
     runner = treeRunner(found);
   } catch {
-    // Too large, or no memory for it now: ONNX Runtime takes it.
+    // Too large, no memory for it now, or written as our reader does not know it: ONNX Runtime, which has loaded it, takes it.
     return null;
   }
   const loadMs = performance.now() - startedMs;
+  const { ensemble, width } = found;
+  const rows = tellingRows(ensemble, width);
   for (const data of [rows, rows.subarray(0, width)]) {
     const feeds = { [ensemble.input]: matrix(data, width) };
     const { outputs } = await trial.run(feeds as TrialTensors, 1);
@@ -43,7 +45,6 @@ function matrix(data: Float32Array, width: number): Tensor {
   return { type: 'float32', dims: [data.length / width, width], data };
 }
 
-/** The lower quartile: what a run takes when nothing else wants the core. */
 function quickest(runner: TreeRunner, input: string, rows: Tensor): number {
   const feeds = { [input]: rows };
   const runsMs = Array.from({ length: measuredRuns }, () => {
@@ -51,5 +52,5 @@ function quickest(runner: TreeRunner, input: string, rows: Tensor): number {
     runner.runNow(feeds);
     return performance.now() - startedMs;
   });
-  return runsMs.toSorted((a, b) => a - b)[Math.floor(measuredRuns / 4)]!;
+  return quietRun(runsMs);
 }
