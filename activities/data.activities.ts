@@ -1,7 +1,7 @@
 import { inputColumns, lookbackMs } from '../domain/feature-computation.js';
 import type { DataActivities } from '../contracts/activities.js';
 import type { DatasetRef } from '../contracts/artifacts.js';
-import type { ModelDefinition } from '../domain/model-definition.js';
+import type { TrainedDefinition } from '../domain/model-definition.js';
 import { buildFeatures } from './data/build-features.js';
 import { checkData } from './data/check-data.js';
 import { type DataDeps, openTable, withScratch } from './data/data-deps.js';
@@ -79,7 +79,7 @@ export function createDataActivities(deps: DataDeps): DataActivities {
  * Gives serving the outcomes that its lags are computed from, after they passed the checks. Done in every run, also when the
  * features are reused: the store may be newer than the cache.
  */
-async function storeOutcomes(deps: DataDeps, definition: ModelDefinition, dataset: DatasetRef): Promise<void> {
+async function storeOutcomes(deps: DataDeps, definition: TrainedDefinition, dataset: DatasetRef): Promise<void> {
   if (dataset.outcomes === undefined) return;
   const fromMs = dataset.toMs - lookbackMs(definition.features);
   const outcomes = await withScratch(deps, [], (scratch) => readOutcomes(deps, { dataset, atLeast: servedOutcomes, fromMs }, scratch));

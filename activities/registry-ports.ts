@@ -25,7 +25,7 @@ export type CodeEnvironment = {
 export type Champion = {
   readonly version: string;
   readonly package: PackageRef;
-  readonly trainedToMs: number;
+  readonly trainedToMs: number | null;
   readonly shape: VersionShape;
 };
 

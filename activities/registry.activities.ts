@@ -4,11 +4,11 @@ import type { RunResult } from '../contracts/retrain.js';
 import { PerennialError } from '../domain/errors.js';
 import { formatMetric } from '../domain/format.js';
 import type { Json } from '../domain/json.js';
-import type { ModelDefinition, PublishedDefinition } from '../domain/model-definition.js';
+import { isImported, type ModelDefinition, type PublishedDefinition } from '../domain/model-definition.js';
 import type { VersionShape } from '../domain/version.js';
-import { architectureChanged, nextVersion, versionBump } from '../domain/versioning.js';
+import { nextVersion, shapeChanged, versionBump } from '../domain/versioning.js';
 import type { Notice, ObjectStore } from './ports.js';
-import type { CodeEnvironment, RegistryStore } from './registry-ports.js';
+import type { CodeEnvironment, RegistryStore, RunRecord } from './registry-ports.js';
 import { shapeOf } from './version-shape.js';
 
 export type RegistryDependencies = {
@@ -44,14 +44,16 @@ export function createRegistryActivities({ registry, objects, environment }: Reg
 
     async beginRun(input): Promise<RunPlan> {
       const definition = await definitionOf(input.model, input.definitionDigest);
-      await registry.beginRun({ ...input, environment, seeds: { trainer: definition.trainer.seed } });
+      const seeds: RunRecord['seeds'] = isImported(definition) ? {} : { trainer: definition.trainer.seed };
+      await registry.beginRun({ ...input, environment, seeds });
       const [policy, champion] = await Promise.all([registry.currentPolicy(), registry.champion(input.model)]);
-      const shape = shapeOf(definition, environment.recipeRevision);
       return {
         published: { digest: input.definitionDigest, definition },
         policy,
-        architectureChanged: champion !== null && shapeChanged(champion.shape, shape),
-        champion: champion === null ? null : { version: champion.version, package: champion.package, trainedToMs: champion.trainedToMs },
+        // An imported version's shape is known when its file was looked at.
+        architectureChanged:
+          champion !== null && !isImported(definition) && shapeChanged(champion.shape, shapeOf(definition, environment.recipeRevision)),
+        champion,
       };
     },
 
@@ -64,7 +66,7 @@ export function createRegistryActivities({ registry, objects, environment }: Reg
       await requireObjects(objects, input);
       const manifest = await fileOf(objects, input.package, 'manifest.json');
       const card = await fileOf(objects, input.package, 'card.md');
-      const shape = shapeOf(definition, environment.recipeRevision);
+      const shape = isImported(definition) ? shapeOfImport(input) : shapeOf(definition, environment.recipeRevision);
       return await registry.registerVersion(
         {
           ...input,
@@ -75,7 +77,7 @@ export function createRegistryActivities({ registry, objects, environment }: Reg
           manifest: manifest === null ? null : parseManifest(manifest, input.package),
           notice: (version) => (input.refused === null ? null : refusedNotice(input, version)),
         },
-        (previous) => ({ version: nextVersion(previous, shape), changelog: changelog(previous, shape) }),
+        (previous) => ({ version: nextVersion(previous, shape), changelog: changelog(previous, { shape, framework: input.framework }) }),
       );
     },
 
@@ -83,8 +85,13 @@ export function createRegistryActivities({ registry, objects, environment }: Reg
   };
 }
 
-const shapeChanged = (before: VersionShape, after: VersionShape): boolean =>
-  architectureChanged(before, after) || before.schemaDigest !== after.schemaDigest;
+function shapeOfImport({ model, run, shape }: Parameters<RegistryActivities['registerVersion']>[0]): VersionShape {
+  if (shape !== undefined) return shape;
+  throw new PerennialError(
+    'Conflict',
+    `Run ${run} of ${model} cannot be registered: the definition says that versions are imported, and this run imported none.`,
+  );
+}
 
 /** A row never points at an object that is not there: each is asked for before the pointer is written. */
 async function requireObjects(objects: ObjectStore, input: Parameters<RegistryActivities['registerVersion']>[0]): Promise<void> {
@@ -93,7 +100,7 @@ async function requireObjects(objects: ObjectStore, input: Parameters<RegistryAc
     ...packageRef.files.map(({ path, digest }) => ({ what: `package file ${path}`, digest })),
     ...(packageRef.signature === undefined ? [] : [{ what: 'signature', digest: packageRef.signature.digest }]),
     { what: 'evaluation report', digest: evaluation.digest },
-    { what: 'data set', digest: dataset.object.digest },
+    ...(dataset === null ? [] : [{ what: 'data set', digest: dataset.object.digest }]),
   ];
   const present = await Promise.all(named.map(({ digest }) => objects.has(digest)));
   const absent = named.filter((_, index) => present[index] !== true);
@@ -128,7 +135,11 @@ function parseManifest(text: string, packageRef: PackageRef): Json {
 }
 
 /** What a reader of the version list sees of the difference. */
-function changelog(previous: { version: string; shape: VersionShape } | null, shape: VersionShape): string {
+function changelog(
+  previous: { version: string; shape: VersionShape } | null,
+  { shape, framework }: { shape: VersionShape; framework: string | undefined },
+): string {
+  if (framework !== undefined) return importedChangelog(previous, shape, framework);
   if (previous === null) return 'first version';
   switch (versionBump(previous.shape, shape)) {
     case 'major':
@@ -140,8 +151,21 @@ function changelog(previous: { version: string; shape: VersionShape } | null, sh
   }
 }
 
+function importedChangelog(previous: { version: string; shape: VersionShape } | null, shape: VersionShape, framework: string): string {
+  const imported = `imported from ${framework}`;
+  if (previous === null) return `first version, ${imported}`;
+  switch (versionBump(previous.shape, shape)) {
+    case 'major':
+      return `${imported}; takes or answers other tensors than ${previous.version}, or is another kind of model`;
+    case 'minor':
+      return `${imported}; another framework or other features than ${previous.version}`;
+    case 'patch':
+      return `${imported}; takes and answers what ${previous.version} does`;
+  }
+}
+
 function refusedNotice(input: Parameters<RegistryActivities['registerVersion']>[0], version: string): Notice {
-  const figures = input.metrics.map(formatMetric).join(', ');
+  const figures = input.metrics.length === 0 ? 'no metric' : input.metrics.map(formatMetric).join(', ');
   return {
     key: `gateRefused:${input.model}:${input.run}`,
     kind: 'gateRefused',

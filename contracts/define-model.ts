@@ -1,17 +1,25 @@
 import { createHash } from 'node:crypto';
 import { PerennialError } from '../domain/errors.js';
 import { canonicalJson } from '../domain/json.js';
-import type { ModelDefinition } from '../domain/model-definition.js';
+import type { z } from 'zod';
+import type { ImportedDefinition, ModelDefinition, TrainedDefinition } from '../domain/model-definition.js';
 import { shapeFaults, type DefinitionFault } from './definition-fault.js';
-import { ruleFaults } from './definition-rules.js';
-import { definitionSchema } from './definition-schema.js';
+import { trainedFaults } from './definition-rules.js';
+import { trainedSchema } from './definition-schema.js';
+import { importedFaults } from './imported-rules.js';
+import { importedSchema } from './imported-schema.js';
 
 /**
- * Declares a model: the default export of `models/<name>.ts`. Answers plain JSON.
+ * Declares a model that is trained here: the default export of `models/<name>.ts`. Answers plain JSON.
  * Throws `DataInvalid` that lists every fault with its path, what was expected and what was found.
  */
-export function defineModel(definition: ModelDefinition): ModelDefinition {
-  return parseDefinition(definition);
+export function defineModel(definition: TrainedDefinition): TrainedDefinition {
+  return checked(trainedSchema, trainedFaults, definition);
+}
+
+/** Declares a model whose versions are ONNX files from elsewhere, as `defineModel` does one that is trained here. */
+export function defineImportedModel(definition: ImportedDefinition): ImportedDefinition {
+  return checked(importedSchema, importedFaults, definition);
 }
 
 /**
@@ -19,12 +27,20 @@ export function defineModel(definition: ModelDefinition): ModelDefinition {
  * must agree between fields. Throws `DataInvalid` with `details.faults`.
  */
 export function parseDefinition(value: unknown): ModelDefinition {
-  const parsed = definitionSchema.safeParse(value, { reportInput: true });
+  const imported = typeof value === 'object' && value !== null && 'versions' in value;
+  return imported ? checked(importedSchema, importedFaults, value) : checked(trainedSchema, trainedFaults, value);
+}
+
+function checked<Definition extends ModelDefinition>(
+  schema: z.ZodType<Definition>,
+  faultsOf: (definition: Definition) => DefinitionFault[],
+  value: unknown,
+): Definition {
+  const parsed = schema.safeParse(value, { reportInput: true });
   if (!parsed.success) throw invalid(value, shapeFaults(parsed.error.issues));
-  const definition: ModelDefinition = parsed.data;
-  const faults = ruleFaults(definition);
+  const faults = faultsOf(parsed.data);
   if (faults.length > 0) throw invalid(value, faults);
-  return definition;
+  return parsed.data;
 }
 
 /** `sha256:<hex>` of the definition's canonical JSON: the name by which runs refer to it. */

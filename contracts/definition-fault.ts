@@ -3,6 +3,12 @@ import type { z } from 'zod';
 /** One thing wrong with a definition: where, what was expected, what was found. */
 export type DefinitionFault = { readonly path: string; readonly expected: string; readonly found: string };
 
+export const fault = (path: string, expected: string, found: unknown): DefinitionFault => ({
+  path,
+  expected,
+  found: typeof found === 'string' ? found : brief(found),
+});
+
 /** Faults of a failed zod parse (made with `reportInput`), in the order of the definition. */
 export function shapeFaults(issues: readonly z.core.$ZodIssue[]): DefinitionFault[] {
   return issues.flatMap((issue): DefinitionFault[] => {

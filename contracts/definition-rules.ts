@@ -1,28 +1,22 @@
-import { inputColumns, lookbackMs } from '../domain/feature-computation.js';
-import { leastRetentionDays, longestRolloutMs, planOf } from '../domain/capture-retention.js';
-import { formatDuration } from '../domain/format.js';
-import type { ModelDefinition } from '../domain/model-definition.js';
-import { brief, type DefinitionFault } from './definition-fault.js';
+import { lookbackMs } from '../domain/feature-computation.js';
+import type { TrainedDefinition } from '../domain/model-definition.js';
+import { type DefinitionFault, fault } from './definition-fault.js';
+import { featureFieldRules, namedTwice, servingRules } from './serving-rules.js';
 
 /** What must agree between fields of a definition whose shape is right. All faults at once. */
-export function ruleFaults(definition: ModelDefinition): DefinitionFault[] {
+export function trainedFaults(definition: TrainedDefinition): DefinitionFault[] {
   return [
     ...uniqueNames(definition),
     ...columnRules(definition),
     ...featureRules(definition),
     ...metricRules(definition),
     ...tuningRules(definition),
-    ...servingRules(definition),
+    ...requestRules(definition),
+    ...servingRules(definition, definition.eventTime),
   ];
 }
 
-const fault = (path: string, expected: string, found: unknown): DefinitionFault => ({
-  path,
-  expected,
-  found: typeof found === 'string' ? found : brief(found),
-});
-
-function uniqueNames(definition: ModelDefinition): DefinitionFault[] {
+function uniqueNames(definition: TrainedDefinition): DefinitionFault[] {
   const lists: readonly (readonly [string, readonly { readonly name: string }[]])[] = [
     ['checks.columns', definition.checks.columns],
     ['features', definition.features],
@@ -30,15 +24,10 @@ function uniqueNames(definition: ModelDefinition): DefinitionFault[] {
     ['serving.request', definition.serving.request],
     ['retraining.schedules', definition.retraining.schedules],
   ];
-  return lists.flatMap(([path, list]) =>
-    list.flatMap(({ name }, i) => {
-      const first = list.findIndex((other) => other.name === name);
-      return first < i ? [fault(`${path}[${i}].name`, `a name that ${path}[${first}] has not got`, name)] : [];
-    }),
-  );
+  return lists.flatMap(([path, list]) => namedTwice(path, list));
 }
 
-function columnRules(definition: ModelDefinition): DefinitionFault[] {
+function columnRules(definition: TrainedDefinition): DefinitionFault[] {
   const { checks, eventTime, target } = definition;
   const faults: DefinitionFault[] = [];
   const names = checks.columns.map((column) => column.name);
@@ -71,7 +60,7 @@ function columnRules(definition: ModelDefinition): DefinitionFault[] {
   return faults;
 }
 
-function featureRules(definition: ModelDefinition): DefinitionFault[] {
+function featureRules(definition: TrainedDefinition): DefinitionFault[] {
   const { checks, features, eventTime, target } = definition;
   const faults: DefinitionFault[] = [];
   features.forEach((feature, i) => {
@@ -107,7 +96,7 @@ function featureRules(definition: ModelDefinition): DefinitionFault[] {
   return faults;
 }
 
-function metricRules(definition: ModelDefinition): DefinitionFault[] {
+function metricRules(definition: TrainedDefinition): DefinitionFault[] {
   const names = definition.metrics.map(({ name }) => name);
   return definition.gates.flatMap((gate, i) =>
     'metric' in gate && !names.includes(gate.metric)
@@ -116,7 +105,7 @@ function metricRules(definition: ModelDefinition): DefinitionFault[] {
   );
 }
 
-function tuningRules(definition: ModelDefinition): DefinitionFault[] {
+function tuningRules(definition: TrainedDefinition): DefinitionFault[] {
   const { tuning, trainer, metrics } = definition;
   if (tuning === undefined) return [];
   const faults: DefinitionFault[] = [];
@@ -136,83 +125,14 @@ function tuningRules(definition: ModelDefinition): DefinitionFault[] {
   return faults;
 }
 
-function servingRules(definition: ModelDefinition): DefinitionFault[] {
-  const { serving, features, eventTime, target } = definition;
-  const faults: DefinitionFault[] = [];
+/** What the caller is asked for must agree with the columns that the features read. */
+function requestRules({ serving, features, eventTime, target }: TrainedDefinition): DefinitionFault[] {
+  const faults = featureFieldRules(serving.request, features);
   const fields = new Map(serving.request.map((field) => [field.name, field]));
-  for (const column of inputColumns(features)) {
-    const field = fields.get(column);
-    if (field === undefined) faults.push(fault('serving.request', `a field "${column}", which a feature reads`, [...fields.keys()]));
-    else if (field.datatype === 'BYTES')
-      faults.push(fault(`serving.request (${column})`, 'a number or BOOL, as a feature reads it', field.datatype));
-  }
   if (fields.has(target.column))
     faults.push(fault('serving.request', 'no field for the target, which the caller cannot know', target.column));
   const event = fields.get(eventTime);
   if (event !== undefined && event.datatype !== 'INT64')
     faults.push(fault(`serving.request (${eventTime}).datatype`, '"INT64", epoch milliseconds, as it is the event time', event.datatype));
-  serving.request.forEach((field, i) => {
-    if (field.min !== undefined && field.max !== undefined && field.min > field.max)
-      faults.push(fault(`serving.request[${i}].min`, `at most max (${field.max})`, field.min));
-  });
-  const { min, max } = serving.output;
-  if (min !== undefined && max !== undefined && min >= max) faults.push(fault('serving.output.min', `less than max (${max})`, min));
-  faults.push(...redactionRules(definition), ...retentionRules(definition), ...entityRules(definition));
-  serving.subject.forEach((name, i) => {
-    if (!fields.has(name))
-      faults.push(fault(`serving.subject[${i}]`, `a field of serving.request (${[...fields.keys()].join(', ')})`, name));
-  });
   return faults;
-}
-
-function entityRules({ serving, eventTime }: ModelDefinition): DefinitionFault[] {
-  const { entities } = serving;
-  if (entities === undefined) return [];
-  const fields = new Map(serving.request.map((field) => [field.name, field]));
-  const faults: DefinitionFault[] = [];
-  entities.features.forEach((name, i) => {
-    const at = `serving.entities.features[${i}]`;
-    if (!fields.has(name)) faults.push(fault(at, `a field of serving.request (${[...fields.keys()].join(', ')})`, name));
-    if (name === eventTime) faults.push(fault(at, 'another field than the event time, which the caller alone knows', name));
-    if (entities.features.indexOf(name) < i) faults.push(fault(at, 'a field that is not named before', name));
-  });
-  entities.key.forEach(({ name, datatype }, i) => {
-    const at = `serving.entities.key[${i}]`;
-    if (entities.features.includes(name)) faults.push(fault(`${at}.name`, 'a column that is not looked up itself', name));
-    if (entities.key.findIndex((column) => column.name === name) < i)
-      faults.push(fault(`${at}.name`, 'a column that is not named before', name));
-    const field = fields.get(name);
-    if (field !== undefined && field.datatype !== datatype)
-      faults.push(fault(`${at}.datatype`, `"${field.datatype}", as in serving.request`, datatype));
-  });
-  return faults;
-}
-
-function redactionRules({ serving, eventTime }: ModelDefinition): DefinitionFault[] {
-  const fields = new Map(serving.request.map((field) => [field.name, field]));
-  const rules = serving.capture?.redact ?? [];
-  return rules.flatMap((rule, i) => {
-    const at = `serving.capture.redact[${i}]`;
-    const field = fields.get(rule.field);
-    if (field === undefined) return [fault(`${at}.field`, `a field of serving.request (${[...fields.keys()].join(', ')})`, rule.field)];
-    if (rules.findIndex(({ field: name }) => name === rule.field) < i)
-      return [fault(`${at}.field`, 'a field that no rule before it names', rule.field)];
-    if (rule.field === eventTime)
-      return [fault(`${at}.field`, 'another field than the event time, by which rollouts and outcomes go', rule.field)];
-    if (rule.how !== 'hash' && serving.subject.includes(rule.field))
-      return [fault(`${at}.how`, '"hash", as the field is part of the subject: otherwise different questions become one', rule.how)];
-    if (rule.how === 'truncate' && field.datatype !== 'BYTES')
-      return [fault(`${at}.how`, '"drop", "hash" or "mask": only a text (BYTES) has a beginning', rule.how)];
-    return [];
-  });
-}
-
-/** Captures that are evidence still must not go. */
-function retentionRules(definition: ModelDefinition): DefinitionFault[] {
-  const days = definition.serving.capture?.retentionDays;
-  const least = leastRetentionDays(definition);
-  if (days === undefined || days >= least) return [];
-  const plan = planOf(definition);
-  const needed = `a rollout by ${plan.name} may look back ${formatDuration(longestRolloutMs(plan))}, and labels come up to ${formatDuration(definition.labels.expectedDelayMs)} late`;
-  return [fault('serving.capture.retentionDays', `at least ${least}: ${needed}`, days)];
 }

@@ -1,6 +1,7 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Decision } from '../domain/approval.js';
 import type { ClockRef } from '../domain/clock.js';
+import type { ImportedModel } from './imported-model.js';
 import type { RunResult, TriggerKind } from './retrain.js';
 import type { CommandAnswer, RolloutResult } from './rollout.js';
 
@@ -15,6 +16,8 @@ export type RetrainRequest = {
   readonly trigger?: TriggerKind;
   /** Whether unchanged steps are reused; default true. */
   readonly useCache?: boolean;
+  /** For a model whose versions are imported: the file that becomes the next one. */
+  readonly imported?: ImportedModel;
 };
 
 /** A start, a place in the queue, or a refusal with its reason (paused, cool-down, duplicate). */
@@ -52,6 +55,7 @@ type QueuedRun = {
   readonly by: string;
   readonly reason: string;
   readonly useCache: boolean;
+  readonly imported?: ImportedModel;
   /** The definition that was active when it was asked for: taken when the registry has none when it starts. */
   readonly definitionDigest?: string;
 };

@@ -4,6 +4,7 @@ import type { GateResult } from '../domain/gates.js';
 import type { MetricValue } from '../domain/metrics.js';
 import type { RunOutcome } from '../domain/outcome.js';
 import type { PackageRef } from './artifacts.js';
+import type { ImportedModel } from './imported-model.js';
 import type { RolloutResult } from './rollout.js';
 import type { StepProgress } from './steps.js';
 
@@ -21,6 +22,8 @@ export type RetrainInput = {
   readonly requestedBy: string;
   readonly reason: string;
   readonly useCache: boolean;
+  /** The file that takes the place of data and training, of a model whose versions are imported. */
+  readonly imported?: ImportedModel;
 };
 
 /** Evidence and result of a run; also its row in the registry. `seconds` is wall time. */

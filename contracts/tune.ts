@@ -1,12 +1,12 @@
-import type { HyperparameterValue, ModelDefinition } from '../domain/model-definition.js';
+import type { HyperparameterValue, TrainedDefinition } from '../domain/model-definition.js';
 import type { ObjectRef } from './artifacts.js';
 
 export type TuneInput = {
   readonly model: string;
   readonly run: string;
-  readonly tuning: NonNullable<ModelDefinition['tuning']>;
-  readonly trainer: ModelDefinition['trainer'];
-  readonly metrics: ModelDefinition['metrics'];
+  readonly tuning: NonNullable<TrainedDefinition['tuning']>;
+  readonly trainer: TrainedDefinition['trainer'];
+  readonly metrics: TrainedDefinition['metrics'];
   readonly features: readonly string[];
   readonly target: string;
   /** Parquet of features and target; trials are trained on the first and scored on the second, both inside the training part. */

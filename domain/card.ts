@@ -1,10 +1,10 @@
 import { PerennialError } from './errors.js';
 import type { MetricDefinition, MetricValue } from './metrics.js';
-import type { ModelDefinition } from './model-definition.js';
+import type { TrainedDefinition } from './model-definition.js';
 
 /** What a model card is written from, beside the definition. Times are epoch milliseconds. */
 export type CardFacts = {
-  readonly definition: ModelDefinition;
+  readonly definition: TrainedDefinition;
   readonly metrics: readonly MetricValue[];
   /** Rows that the metrics were measured on, half-open. */
   readonly evaluated: { readonly rows: number; readonly fromMs: number; readonly toMs: number };
@@ -98,7 +98,7 @@ function figure({ kind, value }: MetricValue, unit: string): string {
 
 const isShare = (kind: MetricDefinition['kind'] | undefined): boolean => kind === 'mape' || kind === 'wape';
 
-function gateText(gate: ModelDefinition['gates'][number], metrics: readonly MetricDefinition[]): string {
+function gateText(gate: TrainedDefinition['gates'][number], metrics: readonly MetricDefinition[]): string {
   if (gate.kind === 'latency') return `latency: P95 of one row at most ${gate.maxP95Ms} ms`;
   const metric = metrics.find(({ name }) => name === gate.metric);
   const shown = metric?.kind === 'mape' ? `${gate.metric} (actual at least ${metric.floor})` : gate.metric;

@@ -3,12 +3,15 @@
  * (`domain/feature-computation.ts`); nothing reads an outcome at or after the row's own event time.
  */
 export type FeatureDefinition =
-  | { readonly kind: 'input'; readonly name: string; readonly column: string }
+  | InputFeature
   | { readonly kind: 'calendar'; readonly name: string; readonly part: 'hour' | 'dayOfWeek' | 'month' | 'dayOfYear' | 'isWeekend' }
   /** The target's outcome `agoMs` before the event time; NaN when that hour has none. */
   | { readonly kind: 'lag'; readonly name: string; readonly agoMs: number }
   /** Mean of the outcomes with `eventTime - windowMs <= time < eventTime`; NaN when there are none. */
   | { readonly kind: 'rollingMean'; readonly name: string; readonly windowMs: number };
+
+/** What the caller sends, as it is. */
+export type InputFeature = { readonly kind: 'input'; readonly name: string; readonly column: string };
 
 /** The past of one target: outcomes by event time in epoch milliseconds. */
 export type OutcomeHistory = {

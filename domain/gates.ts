@@ -6,8 +6,10 @@ export type GateDefinition =
   | { readonly kind: 'minimum'; readonly metric: string; readonly limit: number; readonly minRows: number }
   /** Worse than the champion on the same rows by at most this share of the champion's figure (0 = not worse). Passes when there is no champion. */
   | { readonly kind: 'notWorseThanChampion'; readonly metric: string; readonly maxRelativeIncrease: number; readonly minRows: number }
-  /** P95 of single-row inference of the ONNX file, measured at evaluation. */
-  | { readonly kind: 'latency'; readonly maxP95Ms: number };
+  | LatencyGate;
+
+/** P95 of single-row inference of the ONNX file, measured at evaluation. */
+export type LatencyGate = { readonly kind: 'latency'; readonly maxP95Ms: number };
 
 export type GateOutcome = 'passed' | 'refused' | 'notApplicable';
 

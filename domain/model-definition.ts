@@ -1,6 +1,7 @@
+import { PerennialError } from './errors.js';
 import type { MetricDefinition } from './metrics.js';
-import type { GateDefinition } from './gates.js';
-import type { FeatureDefinition } from './features.js';
+import type { GateDefinition, LatencyGate } from './gates.js';
+import type { FeatureDefinition, InputFeature } from './features.js';
 import type { RolloutLimits, RolloutPlanName } from './rollout-plan.js';
 import type { AcceleratorOptions, CacheOptions, EntityOptions, KeptCaptureOptions } from './serving-options.js';
 
@@ -57,13 +58,36 @@ export type ScheduleDefinition = {
   readonly note?: string;
 };
 
-/** Everything the platform knows of a model; plain JSON. Written by `defineModel` in `models/<name>.ts`. */
-export type ModelDefinition = {
+/** What every definition says, wherever its versions come from. */
+type CommonDefinition = {
   readonly name: string;
   readonly description: string;
-  readonly task: 'regression' | 'classification';
   readonly owner: string;
   readonly risk: Risk;
+  readonly serving: {
+    readonly endpointKind: 'realtime' | 'batch';
+    readonly request: readonly RequestField[];
+    readonly output: { readonly name: string; readonly min?: number; readonly max?: number };
+    /** Request fields that together name the question; two requests with the same values ask the same (one pair). */
+    readonly subject: readonly string[];
+    readonly capture?: KeptCaptureOptions;
+    readonly cache?: CacheOptions;
+    readonly entities?: EntityOptions;
+    readonly accelerator?: AcceleratorOptions;
+  };
+  readonly approval: { readonly expiresAfterMs: number };
+  readonly rollout: { readonly plan?: RolloutPlanName; readonly limits: RolloutLimits };
+  readonly labels: { readonly expectedDelayMs: number };
+  readonly card: {
+    readonly intendedUse: string;
+    readonly primaryUsers: string;
+    readonly limitations: readonly string[];
+  };
+};
+
+/** A model whose versions are trained here, from data to ONNX file. Written by `defineModel` in `models/<name>.ts`. */
+export type TrainedDefinition = CommonDefinition & {
+  readonly task: 'regression' | 'classification';
   readonly source: SourceDefinition;
   /** Rows with `asOf - days <= eventTime < asOf` are extracted. */
   readonly window: { readonly days: number };
@@ -92,27 +116,43 @@ export type ModelDefinition = {
   };
   readonly metrics: readonly MetricDefinition[];
   readonly gates: readonly GateDefinition[];
-  readonly serving: {
-    readonly endpointKind: 'realtime' | 'batch';
-    readonly request: readonly RequestField[];
-    readonly output: { readonly name: string; readonly min?: number; readonly max?: number };
-    /** Request fields that together name the question; two requests with the same values ask the same (one pair). */
-    readonly subject: readonly string[];
-    readonly capture?: KeptCaptureOptions;
-    readonly cache?: CacheOptions;
-    readonly entities?: EntityOptions;
-    readonly accelerator?: AcceleratorOptions;
-  };
-  readonly approval: { readonly expiresAfterMs: number };
-  readonly rollout: { readonly plan?: RolloutPlanName; readonly limits: RolloutLimits };
   readonly retraining: { readonly schedules: readonly ScheduleDefinition[]; readonly coolDownMs: number };
-  readonly labels: { readonly expectedDelayMs: number };
-  readonly card: {
-    readonly intendedUse: string;
-    readonly primaryUsers: string;
-    readonly limitations: readonly string[];
-  };
 };
+
+/**
+ * A model whose versions are ONNX files that were made elsewhere, by whatever framework. Written by `defineImportedModel`.
+ * Without `features` callers send the file's own tensors, and `serving.output.name` is the output that captures hold; with
+ * them callers send `serving.request`, and the file takes one matrix of the features and answers a number a row.
+ */
+export type ImportedDefinition = CommonDefinition & {
+  readonly versions: 'imported';
+  readonly task: 'regression' | 'classification' | 'other';
+  readonly features: readonly InputFeature[];
+  /** There are no held-out rows to measure a metric on. */
+  readonly gates: readonly LatencyGate[];
+};
+
+/** Everything the platform knows of a model; plain JSON. */
+export type ModelDefinition = TrainedDefinition | ImportedDefinition;
+
+export function isImported(definition: ModelDefinition): definition is ImportedDefinition {
+  return 'versions' in definition;
+}
+
+/** The definition of a model that is trained here. Throws `Conflict` for one whose versions are imported. */
+export function trainedHere(definition: ModelDefinition): TrainedDefinition {
+  if (!isImported(definition)) return definition;
+  throw new PerennialError(
+    'Conflict',
+    `The versions of ${definition.name} are imported: there is no data here to train or replay it with. Bring a file: ./perennial import ${definition.name} model.onnx`,
+    { details: { model: definition.name } },
+  );
+}
+
+/** The retraining schedules of a model; an imported one has none. */
+export function schedulesIn(definition: ModelDefinition): readonly ScheduleDefinition[] {
+  return isImported(definition) ? [] : definition.retraining.schedules;
+}
 
 /** A definition with the SHA-256 of its canonical JSON, by which runs refer to it. */
 export type PublishedDefinition = { readonly digest: string; readonly definition: ModelDefinition };

@@ -3,6 +3,8 @@ import type { IntervalMethod } from './interval-method.js';
 import type { RolloutLimits } from './rollout-plan.js';
 import type { CheckResult, ErrorPair } from './rollout-verdict.js';
 
+export type QualityLimit = NonNullable<RolloutLimits['quality']>;
+
 /** Both variants' errors on the pairs that count, in the order of the pairs. */
 export type PairedErrors = {
   readonly champion: readonly number[];
@@ -18,7 +20,7 @@ export type PairedErrors = {
  * or |predicted - actual| over those same pairs (`absoluteError`). One labelled question is one pair, however often it
  * was asked.
  */
-export function pairedErrors(pairs: readonly ErrorPair[], quality: RolloutLimits['quality']): PairedErrors {
+export function pairedErrors(pairs: readonly ErrorPair[], quality: QualityLimit): PairedErrors {
   const champion: number[] = [];
   const challenger: number[] = [];
   let excluded = 0;
@@ -41,6 +43,9 @@ export function pairedErrors(pairs: readonly ErrorPair[], quality: RolloutLimits
   return { champion, challenger, excluded, broken };
 }
 
+/** What there is where labels judge nothing. */
+export const noErrors: PairedErrors = { champion: [], challenger: [], excluded: 0, broken: 0 };
+
 /** Mean of the errors, null when there is none. */
 export function meanError(errors: readonly number[]): number | null {
   if (errors.length === 0) return null;
@@ -50,7 +55,7 @@ export function meanError(errors: readonly number[]): number | null {
 
 type QualityInput = {
   readonly errors: PairedErrors;
-  readonly limits: RolloutLimits;
+  readonly limits: Pick<RolloutLimits, 'quality' | 'minPairs'>;
   /** The step's `maxLoss`, a share of the champion's error. */
   readonly maxLoss: number;
   readonly method: IntervalMethod;
@@ -61,13 +66,15 @@ type QualityInput = {
  * The challenger's loss: the mean of (its error - the champion's) over the pairs, relative to the champion's mean error,
  * with its two-sided interval. Fails when the interval lies wholly on the worse side (then also when the loss is within
  * `maxLoss`: worse for sure is worse), passes when its upper end is below `maxLoss`, holds otherwise and while there
- * are fewer than `minPairs`. `notShown` without a champion.
+ * are fewer than `minPairs`. `notShown` without a champion, and where the limits name no quality.
  */
 export function checkQuality({ errors, limits, maxLoss, method, hasChampion }: QualityInput): CheckResult {
   const count = errors.champion.length;
   const shared = { check: 'quality', measured: null, limit: maxLoss, count } as const;
+  const { quality } = limits;
+  if (quality === undefined) return { ...shared, outcome: 'notShown', reason: 'the definition judges no rollout by labels' };
   if (!hasChampion) return { ...shared, outcome: 'notShown', reason: 'there is no champion to compare predictions with' };
-  const pairs = `${formatCount(count, 'labelled pair')}${limits.quality.floor > 0 ? ` with an actual of at least ${formatNumber(limits.quality.floor)}` : ''}`;
+  const pairs = `${formatCount(count, 'labelled pair')}${quality.floor > 0 ? ` with an actual of at least ${formatNumber(quality.floor)}` : ''}`;
   if (errors.broken > 0)
     return {
       ...shared,
@@ -90,14 +97,14 @@ export function checkQuality({ errors, limits, maxLoss, method, hasChampion }: Q
   }
   const relative = { ...interval, lower: interval.lower / theirs, upper: interval.upper / theirs };
   const found = { ...shared, measured: (ours - theirs) / theirs, interval: relative };
-  const figure = `error ${write(limits, ours)} against the champion's ${write(limits, theirs)} over ${pairs}: ${signed(found.measured)} of it, between ${signed(relative.lower)} and ${signed(relative.upper)} with ${formatPercent(interval.level)} confidence; largest loss ${formatPercent(maxLoss)}`;
+  const figure = `error ${write(quality, ours)} against the champion's ${write(quality, theirs)} over ${pairs}: ${signed(found.measured)} of it, between ${signed(relative.lower)} and ${signed(relative.upper)} with ${formatPercent(interval.level)} confidence; largest loss ${formatPercent(maxLoss)}`;
   if (relative.lower > 0) return { ...found, outcome: 'failed', reason: `${figure}; worse for sure` };
   if (relative.upper < maxLoss) return { ...found, outcome: 'passed', reason: figure };
   return { ...found, outcome: 'hold', reason: `${figure}; more labels must tell` };
 }
 
-function write(limits: RolloutLimits, error: number): string {
-  return limits.quality.metric === 'ape' ? formatPercent(error) : formatNumber(error);
+function write(quality: QualityLimit, error: number): string {
+  return quality.metric === 'ape' ? formatPercent(error) : formatNumber(error);
 }
 
 function signed(share: number): string {

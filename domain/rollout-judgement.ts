@@ -2,7 +2,7 @@ import { checkErrorRate, checkErrorRatio } from './error-rate-check.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';
 import { pairedT, type IntervalMethod } from './interval-method.js';
 import { checkLatency, checkLatencyRatio } from './latency-check.js';
-import { checkQuality, meanError, pairedErrors } from './quality-check.js';
+import { checkQuality, meanError, noErrors, pairedErrors, type PairedErrors } from './quality-check.js';
 import type { RolloutLimits, RolloutStep } from './rollout-plan.js';
 import type { CheckResult, Measurements, StepEvidence, StepVerdict } from './rollout-verdict.js';
 
@@ -23,11 +23,12 @@ export type StepLook = {
  *
  * Smoke and promote steps have no traffic of their own to judge (a smoke step is judged by its smoke test): they hold.
  */
-export function judgeStep({ step, limits, measurements, elapsedMs, intervalMethod = pairedT(0.95) }: StepLook): StepVerdict {
+export function judgeStep(look: StepLook): StepVerdict {
+  const { step, limits, measurements, elapsedMs, intervalMethod = pairedT(0.95) } = look;
   if (step.kind === 'smoke' || step.kind === 'promote') {
     return { outcome: 'hold', checks: [], reason: `a ${step.kind} step has no live measurements to be judged by` };
   }
-  const { champion, challenger, pairs } = measurements;
+  const { champion, challenger } = measurements;
   const intervalOver = elapsedMs >= step.intervalMs;
   const latencies = { champion, challenger, limits, intervalOver };
   const checks: CheckResult[] = [
@@ -37,7 +38,7 @@ export function judgeStep({ step, limits, measurements, elapsedMs, intervalMetho
     checkErrorRate({ challenger, limits }),
     checkErrorRatio({ champion, challenger, limits }),
     checkQuality({
-      errors: pairedErrors(pairs, limits.quality),
+      errors: errorsOf(look),
       limits,
       maxLoss: step.maxLoss,
       method: intervalMethod,
@@ -50,7 +51,7 @@ export function judgeStep({ step, limits, measurements, elapsedMs, intervalMetho
 /** A look with all that goes on record: the verdict, both variants' figures, and their mean errors over the pairs that count. */
 export function lookAtStep(look: StepLook): StepEvidence {
   const { step, limits, measurements } = look;
-  const errors = pairedErrors(measurements.pairs, limits.quality);
+  const errors = errorsOf(look);
   return {
     step,
     limits,
@@ -63,6 +64,10 @@ export function lookAtStep(look: StepLook): StepEvidence {
     fromMs: measurements.fromMs,
     toMs: measurements.toMs,
   };
+}
+
+function errorsOf({ limits, measurements }: Pick<StepLook, 'limits' | 'measurements'>): PairedErrors {
+  return limits.quality === undefined ? noErrors : pairedErrors(measurements.pairs, limits.quality);
 }
 
 function checkRequests(requests: number, minRequests: number): CheckResult {

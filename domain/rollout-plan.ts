@@ -11,8 +11,8 @@ export type RolloutLimits = {
   readonly latencyRatioFloorMs?: number;
   readonly maxErrorRate: number;
   readonly maxErrorRatioToChampion: number;
-  /** Metric that pairs are judged by; `floor` as in its definition. */
-  readonly quality: { readonly metric: 'ape' | 'absoluteError'; readonly floor: number };
+  /** Metric that pairs are judged by; `floor` as in its definition. Absent: labels do not judge the rollout. */
+  readonly quality?: { readonly metric: 'ape' | 'absoluteError'; readonly floor: number };
   /** Fewer requests than this to the challenger in a step hold. */
   readonly minRequests: number;
   /** Fewer labelled pairs than this hold. */

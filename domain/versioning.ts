@@ -42,8 +42,13 @@ export function nextVersion(
 
 /** Which of the three numbers grows between two shapes. */
 export function versionBump(before: VersionShape, after: VersionShape): 'major' | 'minor' | 'patch' {
-  if (architectureChanged(before, after) || before.schemaDigest !== after.schemaDigest) return 'major';
+  if (shapeChanged(before, after)) return 'major';
   return before.recipeDigest === after.recipeDigest ? 'patch' : 'minor';
+}
+
+/** Whether a caller would notice, or the kind of model is another: the next number is a MAJOR one, and its risk is high. */
+export function shapeChanged(before: VersionShape, after: VersionShape): boolean {
+  return architectureChanged(before, after) || before.schemaDigest !== after.schemaDigest;
 }
 
 /** Whether the kind of model changed: another task or another trainer. It makes a candidate high risk. */

@@ -1,7 +1,7 @@
 import { type ScheduleClient, ScheduleNotFoundError } from '@temporalio/client';
 import { scheduleId } from '../contracts/ids.js';
 import { PerennialError } from '../domain/errors.js';
-import type { ModelDefinition } from '../domain/model-definition.js';
+import { type ModelDefinition, schedulesIn } from '../domain/model-definition.js';
 
 export type BackfillRange = {
   readonly definition: ModelDefinition;
@@ -18,9 +18,9 @@ export type BackfillRange = {
  * Answers the ids of the schedules. `Conflict` when there is none, `DataInvalid` for a range that is none.
  */
 export async function backfill(client: ScheduleClient, { definition, fromMs, toMs, schedule }: BackfillRange): Promise<string[]> {
-  const { name: model, retraining } = definition;
+  const { name: model } = definition;
   if (!(fromMs <= toMs)) throw new PerennialError('DataInvalid', `The range ends (${toMs}) before it begins (${fromMs}).`);
-  const names = retraining.schedules.map(({ name }) => name);
+  const names = schedulesIn(definition).map(({ name }) => name);
   const wanted = schedule === undefined ? names : names.filter((name) => name === schedule);
   if (wanted.length === 0) {
     const known = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;

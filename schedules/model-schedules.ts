@@ -6,7 +6,7 @@ import { searchAttributes } from '../contracts/search-attributes.js';
 import { taskQueues } from '../contracts/task-queues.js';
 import type { TriggerInput } from '../contracts/trigger.js';
 import type { ClockRef } from '../domain/clock.js';
-import type { ModelDefinition, ScheduleDefinition } from '../domain/model-definition.js';
+import { type ModelDefinition, type ScheduleDefinition, schedulesIn } from '../domain/model-definition.js';
 
 /** What a schedule of ours is to be; plain data, equal when nothing changed. */
 export type WantedSchedule = {
@@ -33,7 +33,7 @@ const overlaps: Readonly<Record<ScheduleDefinition['overlap'], ScheduleOverlapPo
 
 /** The schedules that a definition asks for. */
 export function schedulesOf(definition: ModelDefinition, clock: ClockRef): WantedSchedule[] {
-  return definition.retraining.schedules.map((schedule) => {
+  return schedulesIn(definition).map((schedule) => {
     const wanted = { id: scheduleId(definition.name, schedule.name), model: definition.name, schedule, clock };
     return { ...wanted, digest: digestOf(wanted) };
   });

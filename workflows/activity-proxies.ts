@@ -4,6 +4,7 @@ import type {
   ClockActivities,
   DataActivities,
   EvaluationActivities,
+  ImportActivities,
   LifecycleActivities,
   RegistryActivities,
   RolloutActivities,
@@ -85,6 +86,13 @@ export const suggestions = proxyActivities<Pick<TrainingActivities, 'suggestTria
 });
 
 export const evaluation = proxyActivities<EvaluationActivities>({
+  taskQueue: taskQueues.cpu,
+  startToCloseTimeout: 30 * minute,
+  retry: elsewhere,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+});
+
+export const imports = proxyActivities<ImportActivities>({
   taskQueue: taskQueues.cpu,
   startToCloseTimeout: 30 * minute,
   retry: elsewhere,

@@ -3,6 +3,7 @@ import { workflowIds } from '../contracts/ids.js';
 import type { LifecycleInput, RetrainAnswer, RetrainRequest } from '../contracts/lifecycle.js';
 import { approvalSettledSignal, rolloutEndedSignal, type RunResult, type TriggerKind } from '../contracts/retrain.js';
 import type { RolloutResult } from '../contracts/rollout.js';
+import { isImported, type ModelDefinition } from '../domain/model-definition.js';
 import { triggerDecision } from '../domain/trigger-decision.js';
 import { promptly, registry, serving, temporal, watches } from './activity-proxies.js';
 import { modelClock } from './clock.js';
@@ -131,13 +132,15 @@ export class LifecycleDesk {
       ...state.active,
       ...state.queue.map((queued) => ({ ...queued, workflowId: workflowIds.retrain(this.#model, queued.run) })),
     ];
-    const same = known.find((run) => run.asOfMs === asOfMs);
     const { definition, digest } = await promptly.activeDefinition({ model: this.#model });
+    if (isImported(definition) !== (request.imported !== undefined)) return { kind: 'refused', reason: wrongKind(definition) };
+    // Two files at one moment are two versions.
+    const same = request.imported === undefined ? known.find((run) => run.asOfMs === asOfMs) : undefined;
     const decided = triggerDecision({
       trigger,
       asOfMs,
       paused: state.paused,
-      coolDownMs: definition.retraining.coolDownMs,
+      coolDownMs: isImported(definition) ? 0 : definition.retraining.coolDownMs,
       lastRunAsOfMs: state.lastRunAsOfMs,
       running: running?.run ?? null,
       queued: state.queue.map((queued) => queued.run),
@@ -154,6 +157,7 @@ export class LifecycleDesk {
       reason: request.reason,
       useCache: request.useCache ?? true,
       definitionDigest: digest,
+      ...(request.imported === undefined ? {} : { imported: request.imported }),
     };
     const workflowId = workflowIds.retrain(this.#model, run.run);
     if (decided.kind === 'queue' && running !== undefined) {
@@ -172,12 +176,23 @@ export class LifecycleDesk {
   }
 
   async #startRun(queued: QueuedRun, definitionDigest: string): Promise<void> {
-    const { run, asOfMs, trigger, by, reason, useCache } = queued;
+    const { run, asOfMs, trigger, by, reason, useCache, imported } = queued;
     const workflowId = workflowIds.retrain(this.#model, run);
     const before = this.state.lastRunAsOfMs;
     this.state.active = [...this.state.active, { run, workflowId, asOfMs, trigger, phase: 'training' }];
     this.state.lastRunAsOfMs = Math.max(before ?? asOfMs, asOfMs);
-    const input = { model: this.#model, run, definitionDigest, clock: this.#clock, asOfMs, trigger, requestedBy: by, reason, useCache };
+    const input = {
+      model: this.#model,
+      run,
+      definitionDigest,
+      clock: this.#clock,
+      asOfMs,
+      trigger,
+      requestedBy: by,
+      reason,
+      useCache,
+      ...(imported === undefined ? {} : { imported }),
+    };
     try {
       const handle = await startRun(input);
       // A run tells its end by signal; this hears of one that was terminated and could not.
@@ -296,4 +311,10 @@ export class LifecycleDesk {
     this.#accepting = mine.catch(() => undefined);
     return await mine;
   }
+}
+
+function wrongKind(definition: ModelDefinition): string {
+  return isImported(definition)
+    ? `the versions of ${definition.name} are imported, not trained here: bring a file with ./perennial import ${definition.name} model.onnx`
+    : `${definition.name} is trained here, by its definition; give the imported file a model of its own (versions: 'imported')`;
 }

@@ -1,3 +1,4 @@
+import type { ObjectRef } from '../contracts/artifacts.js';
 import type { PromoteRequest, RetrainRequest } from '../contracts/lifecycle.js';
 import type { Decision } from '../domain/approval.js';
 
@@ -11,6 +12,16 @@ export function checkCommand(command: { by: string; reason: string }): void {
 export function checkRetrain(request: RetrainRequest): void {
   checkCommand(request);
   demand(request.asOf === undefined || Number.isFinite(request.asOf), '"asOf" as epoch milliseconds');
+  const { imported } = request;
+  if (imported === undefined) return;
+  const { onnx, example, expected } = imported;
+  demand(isObject(onnx), '"imported": {"onnx": {"digest": "sha256:…", "bytes": <bytes>, "mediaType": "application/onnx"}}');
+  demand(example === undefined || isObject(example), '"imported.example" as an object of the store, as "onnx"');
+  demand(expected === undefined || isObject(expected), '"imported.expected" as an object of the store, as "onnx"');
+}
+
+function isObject(ref: ObjectRef | undefined): boolean {
+  return typeof ref?.digest === 'string' && /^sha256:[0-9a-f]{64}$/.test(ref.digest) && Number.isSafeInteger(ref.bytes);
 }
 
 export function checkDecision(decision: Decision): void {

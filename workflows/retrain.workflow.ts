@@ -1,39 +1,30 @@
 import {
   allHandlersFinished,
+  ApplicationFailure,
   CancellationScope,
   condition,
   isCancellation,
   log as workflowLog,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import type { EvaluationReport, RunPlan } from '../contracts/activities.js';
-import type { PackageRef } from '../contracts/artifacts.js';
 import type { RetrainInput, RunResult } from '../contracts/retrain.js';
 import type { RolloutResult } from '../contracts/rollout.js';
 import { searchAttributes } from '../contracts/search-attributes.js';
-import type { GateResult } from '../domain/gates.js';
 import type { RunOutcome } from '../domain/outcome.js';
-import { assessRisk } from '../domain/risk.js';
 import { choosePlan } from '../domain/rollout-plans.js';
-import { evaluation, registry } from './activity-proxies.js';
-import { contextOf, judgeCandidate, prepareData, refitWinner, trainWinner } from './candidate.js';
+import { isImported } from '../domain/model-definition.js';
+import { registry } from './activity-proxies.js';
+import type { Candidate } from './candidate.js';
+import { importCandidate } from './imported-candidate.js';
 import { wallNow } from './clock.js';
 import { RunMessages } from './run-messages.js';
 import { reasonOf, StepLog } from './step-log.js';
+import { trainCandidate } from './trained-candidate.js';
 
-type Candidate = {
-  readonly plan: RunPlan;
-  readonly report: EvaluationReport;
-  readonly gates: readonly GateResult[];
-  readonly package: PackageRef;
-  readonly version: string;
-  readonly risk: ReturnType<typeof assessRisk>;
-  readonly refused: string | null;
-};
 type Ending = { readonly outcome: RunOutcome; readonly reason: string; readonly rollout: RolloutResult | null };
 
 /**
- * One run of one model: data, training, evaluation, gates, registration, approval, rollout. A refused gate, a rejection,
+ * One run of one model: data and training (or a file that was made elsewhere), evaluation, gates, registration, approval, rollout. A refused gate, a rejection,
  * an expiry or a rollback is a result; only a technical failure fails the workflow, and it too leaves its record.
  */
 export async function retrain(input: RetrainInput): Promise<RunResult> {
@@ -46,9 +37,9 @@ export async function retrain(input: RetrainInput): Promise<RunResult> {
       run: input.run,
       model: input.model,
       version: candidate?.version ?? null,
-      metrics: candidate?.report.metrics ?? [],
-      championMetrics: candidate?.report.champion?.metrics ?? [],
-      candidateMetrics: candidate?.report.champion?.candidateMetrics ?? [],
+      metrics: candidate?.evidence.candidate ?? [],
+      championMetrics: candidate?.evidence.champion?.metrics ?? [],
+      candidateMetrics: candidate?.evidence.champion?.candidateMetrics ?? [],
       gates: candidate?.gates ?? [],
       package: candidate?.package ?? null,
       ...ending,
@@ -92,61 +83,12 @@ async function buildCandidate(input: RetrainInput, log: StepLog): Promise<Candid
     const value = await registry.beginRun(input);
     return { value, detail: value.champion === null ? 'no champion yet' : `champion is ${value.champion.version}` };
   });
-  const definition = plan.published.definition;
-  const tables = await prepareData(input, definition, log);
-  const trained = await trainWinner(input, definition, { tables, log });
-  const judged = await judgeCandidate(input, plan, { tables, log, model: trained.model });
-  // A refused candidate is packaged as it was evaluated: there is nothing to refit, and its record must show what was refused.
-  const final =
-    judged.refused === null ? await refitWinner(input, definition, { tables, log, trained }) : { model: trained.model, rows: tables.train };
-  const unsigned = await log.step('package', async () => {
-    const value = await evaluation.packageModel({
-      ...contextOf(input),
-      definition,
-      trained: final.model,
-      sample: tables.holdout,
-      evaluation: judged.report.object,
-    });
-    return { value, detail: `${value.files.length} files, ${value.digest.slice(0, 19)}…`, reusedFrom: value.reusedFrom };
-  });
-  const signed =
-    judged.refused === null
-      ? await log.step('sign', async () => {
-          const value = await evaluation.signPackage({ ...contextOf(input), package: unsigned, name: `${input.model}-${input.run}` });
-          return { value, detail: 'OpenSSF model signature, verified' };
-        })
-      : unsigned;
-  const risk = assessRisk({
-    declared: definition.risk,
-    candidate: judged.report.metrics,
-    champion: judged.report.champion,
-    latencyP95Ms: judged.report.latencyP95Ms,
-    policy: plan.policy,
-    architectureChanged: plan.architectureChanged,
-  });
-  const version = await log.step('register', async () => {
-    const value = await registry.registerVersion({
-      model: input.model,
-      run: input.run,
-      definitionDigest: input.definitionDigest,
-      package: signed,
-      metrics: judged.report.metrics,
-      championMetrics: judged.report.champion?.metrics ?? [],
-      candidateMetrics: judged.report.champion?.candidateMetrics ?? [],
-      gates: judged.gates,
-      evaluation: judged.report.object,
-      hyperparameters: trained.hyperparameters,
-      dataset: tables.dataset,
-      trainedFromMs: final.rows.fromMs,
-      trainedToMs: final.rows.toMs,
-      risk: risk.risk,
-      riskReason: risk.reason,
-      refused: judged.refused,
-    });
-    return { value: value.version, detail: `${input.model} ${value.version}, risk ${risk.risk}: ${risk.reason}` };
-  });
-  log.version = version;
-  return { plan, report: judged.report, gates: judged.gates, package: signed, version, risk, refused: judged.refused };
+  const { definition } = plan.published;
+  if (!isImported(definition) && input.imported !== undefined)
+    throw ApplicationFailure.nonRetryable(`${input.model} is trained here by its definition now; no file of it is imported`, 'Conflict');
+  return isImported(definition)
+    ? await importCandidate(input, { plan, definition }, log)
+    : await trainCandidate(input, { plan, definition }, log);
 }
 
 type ApprovalEnding = { readonly outcome: 'approved' | 'rejected' | 'expired' | 'superseded'; readonly reason: string };
@@ -174,9 +116,9 @@ async function awaitApproval(
         hasChampion: candidate.plan.champion !== null,
       }),
       gates: candidate.gates,
-      metrics: candidate.report.metrics,
-      championMetrics: candidate.report.champion?.metrics ?? [],
-      candidateMetrics: candidate.report.champion?.candidateMetrics ?? [],
+      metrics: candidate.evidence.candidate,
+      championMetrics: candidate.evidence.champion?.metrics ?? [],
+      candidateMetrics: candidate.evidence.champion?.candidateMetrics ?? [],
       expiresAfterMs: definition.approval.expiresAfterMs,
       firstVersion: candidate.plan.champion === null,
     });

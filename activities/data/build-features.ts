@@ -3,7 +3,7 @@ import type { FeatureSet } from '../../contracts/activities.js';
 import type { DatasetRef } from '../../contracts/artifacts.js';
 import { featureMatrix, inputColumns } from '../../domain/feature-computation.js';
 import type { FeatureDefinition } from '../../domain/features.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import { outcomeHistory } from '../../domain/outcome-history.js';
 import type { WriteColumn } from '../ports.js';
 import { type DataDeps, identifier, openTable, parquetType } from './data-deps.js';
@@ -15,7 +15,7 @@ import { readOutcomes, requireColumns, type Scratch } from './read-dataset.js';
  */
 export async function buildFeatures(
   deps: DataDeps,
-  { definition, dataset }: { definition: ModelDefinition; dataset: DatasetRef },
+  { definition, dataset }: { definition: TrainedDefinition; dataset: DatasetRef },
   scratch: Scratch,
 ): Promise<FeatureSet> {
   const { features, target } = definition;

@@ -1,12 +1,12 @@
 import type { DataReport } from '../../contracts/activities.js';
 import type { DatasetRef } from '../../contracts/artifacts.js';
 import { PerennialError } from '../../domain/errors.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import type { TableSession } from '../ports.js';
 import { type CheckedColumn, columnViolations, type Violation } from './column-checks.js';
 import { identifier, timestamp } from './data-deps.js';
 
-export type CheckInput = { readonly definition: ModelDefinition; readonly dataset: DatasetRef; readonly asOfMs: number };
+export type CheckInput = { readonly definition: TrainedDefinition; readonly dataset: DatasetRef; readonly asOfMs: number };
 
 /** Looks for every violation of the definition's checks in a table; throws one `DataInvalid` that lists them all. */
 export async function checkData({ definition, dataset, asOfMs }: CheckInput, session: TableSession, table: string): Promise<DataReport> {
@@ -37,7 +37,11 @@ export async function checkData({ definition, dataset, asOfMs }: CheckInput, ses
   return report(definition, dataset, session);
 }
 
-async function duplicates(definition: ModelDefinition, present: ReadonlyMap<string, string>, session: TableSession): Promise<Violation[]> {
+async function duplicates(
+  definition: TrainedDefinition,
+  present: ReadonlyMap<string, string>,
+  session: TableSession,
+): Promise<Violation[]> {
   const keys = definition.checks.uniqueBy;
   if (keys.some((key) => !present.has(key))) return [];
   const list = keys.map(identifier).join(', ');
@@ -50,7 +54,7 @@ async function duplicates(definition: ModelDefinition, present: ReadonlyMap<stri
     : [{ column: keys.join(', '), rule: 'duplicate', rows, expected: 'each value once', example: String(found?.['example']) }];
 }
 
-async function futureRows(definition: ModelDefinition, asOfMs: number, session: TableSession): Promise<Violation[]> {
+async function futureRows(definition: TrainedDefinition, asOfMs: number, session: TableSession): Promise<Violation[]> {
   const event = identifier(definition.eventTime);
   const [found] = await session.rows(
     `SELECT count(*) AS rows, CAST(min(${event}) AS VARCHAR) AS example FROM checked WHERE ${event} >= ${timestamp(asOfMs)}`,
@@ -69,7 +73,7 @@ async function futureRows(definition: ModelDefinition, asOfMs: number, session: 
       ];
 }
 
-async function report(definition: ModelDefinition, dataset: DatasetRef, session: TableSession): Promise<DataReport> {
+async function report(definition: TrainedDefinition, dataset: DatasetRef, session: TableSession): Promise<DataReport> {
   const names = definition.checks.columns.map(({ name }) => name);
   const figures = names.map(
     (name, i) =>
@@ -88,14 +92,14 @@ async function report(definition: ModelDefinition, dataset: DatasetRef, session:
 }
 
 /** Times without a row between the first and the last, counted in the most common distance of two rows. */
-async function absentSlots(definition: ModelDefinition, session: TableSession): Promise<number> {
+async function absentSlots(definition: TrainedDefinition, session: TableSession): Promise<number> {
   const [found] = await session.rows(`WITH times AS (SELECT DISTINCT epoch_ms(${identifier(definition.eventTime)}) AS t FROM checked),
     gaps AS (SELECT t - lag(t) OVER (ORDER BY t) AS gap FROM times)
     SELECT CAST(coalesce(sum(gap // step - 1), 0) AS BIGINT) AS absent FROM gaps, (SELECT mode(gap ORDER BY gap) AS step FROM gaps WHERE gap IS NOT NULL) WHERE gap > step`);
   return Number(found?.['absent'] ?? 0);
 }
 
-function invalid(definition: ModelDefinition, violations: readonly Violation[]): PerennialError {
+function invalid(definition: TrainedDefinition, violations: readonly Violation[]): PerennialError {
   const lines = violations.map(
     ({ column, rule, rows, expected, example }) =>
       `  ${column ?? 'table'}: ${rule}, ${rows} ${rows === 1 ? 'row' : 'rows'}; expected ${expected}${example === null ? '' : `, found ${example}`}`,

@@ -4,14 +4,14 @@ import type { DatasetRef } from '../../contracts/artifacts.js';
 import { PerennialError } from '../../domain/errors.js';
 import { lookbackMs } from '../../domain/feature-computation.js';
 import { canonicalJson } from '../../domain/json.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import type { TableSession } from '../ports.js';
 import { type DataDeps, identifier, parquetType, timestamp } from './data-deps.js';
 import { type SourceFile, viewStatement } from './source-files.js';
 
 const dayMs = 86_400_000;
 
-export type ExtractInput = { readonly definition: ModelDefinition; readonly asOfMs: number; readonly files: readonly SourceFile[] };
+export type ExtractInput = { readonly definition: TrainedDefinition; readonly asOfMs: number; readonly files: readonly SourceFile[] };
 
 /**
  * Cuts `asOf - days <= eventTime < asOf` out of the definition's query, and beside it the outcomes from as far back as the
@@ -63,7 +63,7 @@ async function inOrder(event: string, columns: readonly { name: string }[], sess
   return Number(found?.['unordered']) === 0 ? '' : `ORDER BY ${event}`;
 }
 
-function requireEventTime(definition: ModelDefinition, columns: readonly { name: string; type: string }[]): void {
+function requireEventTime(definition: TrainedDefinition, columns: readonly { name: string; type: string }[]): void {
   const found = columns.find(({ name }) => name === definition.eventTime);
   if (found !== undefined && /^(TIMESTAMP|DATE)/.test(found.type)) return;
   const what = found === undefined ? `is missing: the query gives ${columns.map(({ name }) => name).join(', ')}` : `is ${found.type}`;
@@ -86,7 +86,7 @@ function requireEventTime(definition: ModelDefinition, columns: readonly { name:
 }
 
 /** A row of tomorrow is a broken row, as of whatever time the window is cut: it is said, not silently left out. */
-async function refuseTheFuture(deps: DataDeps, definition: ModelDefinition, session: TableSession): Promise<void> {
+async function refuseTheFuture(deps: DataDeps, definition: TrainedDefinition, session: TableSession): Promise<void> {
   const event = identifier(definition.eventTime);
   const [future] = await session.rows(
     `SELECT count(*) AS rows, CAST(min(${event}) AS VARCHAR) AS example FROM source_rows WHERE ${event} > ${timestamp(deps.nowMs())}`,
@@ -103,7 +103,7 @@ async function refuseTheFuture(deps: DataDeps, definition: ModelDefinition, sess
 }
 
 async function emptyWindow(
-  definition: ModelDefinition,
+  definition: TrainedDefinition,
   { fromMs, asOfMs }: { fromMs: number; asOfMs: number },
   session: TableSession,
 ): Promise<PerennialError> {
@@ -125,7 +125,7 @@ async function emptyWindow(
   );
 }
 
-type OutcomesInput = { definition: ModelDefinition; fromMs: number; asOfMs: number; columns: readonly { name: string; type: string }[] };
+type OutcomesInput = { definition: TrainedDefinition; fromMs: number; asOfMs: number; columns: readonly { name: string; type: string }[] };
 
 async function extractOutcomes(
   deps: DataDeps,

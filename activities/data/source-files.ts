@@ -4,7 +4,7 @@ import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { PerennialError } from '../../domain/errors.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import { type DataDeps, identifier, literal } from './data-deps.js';
 
 /** A source file on this machine, under the view name of the definition. */
@@ -14,7 +14,7 @@ export type SourceFile = { readonly view: string; readonly path: string; readonl
  * Finds (or fetches into `folder`) the files of a definition and digests them: a changed file is other data.
  * `Unavailable` names the file that cannot be reached.
  */
-export async function openSources(deps: DataDeps, definition: ModelDefinition, folder: string): Promise<SourceFile[]> {
+export async function openSources(deps: DataDeps, definition: TrainedDefinition, folder: string): Promise<SourceFile[]> {
   const files: SourceFile[] = [];
   for (const [view, address] of Object.entries(definition.source.files)) {
     const path = address.startsWith('s3://')

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { FeatureSet } from '../../contracts/activities.js';
 import { PerennialError } from '../../domain/errors.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import type { TableSession } from '../ports.js';
 import { type DataDeps, identifier, openTable, parquetType, timestamp } from './data-deps.js';
 
@@ -16,7 +16,7 @@ export type Split = {
 /** Splits by event time, never shuffled: the last `1 - trainShare` is held out. Rows of one time stay on one side. */
 export async function splitFeatures(
   deps: DataDeps,
-  { definition, features }: { definition: ModelDefinition; features: FeatureSet },
+  { definition, features }: { definition: TrainedDefinition; features: FeatureSet },
   { folder, session }: { folder: string; session: TableSession },
 ): Promise<Split> {
   const table = await openTable(deps, folder, features.object);

@@ -2,7 +2,7 @@ import type { FeatureSet } from '../../contracts/activities.js';
 import type { ServingSpec } from '../../contracts/artifacts.js';
 import { featureMatrix, inputColumns } from '../../domain/feature-computation.js';
 import { canonicalJson } from '../../domain/json.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import { readDataset } from '../data/read-dataset.js';
 import type { TableSession } from '../ports.js';
 import type { EvaluationDeps, FeatureRows } from './evaluation-deps.js';
@@ -10,7 +10,12 @@ import type { EvaluationDeps, FeatureRows } from './evaluation-deps.js';
 /** The champion's features for the held-out rows, or why they cannot be computed. */
 export type ChampionRows = { readonly kind: 'rows'; readonly matrix: Float32Array } | { readonly kind: 'absent'; readonly reason: string };
 
-type Input = { readonly spec: ServingSpec; readonly definition: ModelDefinition; readonly holdout: FeatureSet; readonly rows: FeatureRows };
+type Input = {
+  readonly spec: ServingSpec;
+  readonly definition: TrainedDefinition;
+  readonly holdout: FeatureSet;
+  readonly rows: FeatureRows;
+};
 
 /**
  * The champion may have other features than the candidate. Where its features are all among the candidate's (same name, same
@@ -22,6 +27,7 @@ export async function championRows(
   { spec, definition, holdout, rows }: Input,
   scratch: { folder: string; session: TableSession },
 ): Promise<ChampionRows> {
+  if (spec.features.length === 0) return { kind: 'absent', reason: 'it was imported and takes tensors of its own, no features' };
   const known = definition.features.map((feature) => canonicalJson(feature));
   const places = spec.features.map((feature) => known.indexOf(canonicalJson(feature)));
   if (places.every((place) => place >= 0)) return { kind: 'rows', matrix: pick(rows, places) };

@@ -1,5 +1,5 @@
 import { PerennialError } from '../../domain/errors.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import type { FeatureRows } from './evaluation-deps.js';
 import type { OnnxModel } from './onnx-model.js';
 import type { OnnxStructure, OnnxValue } from './onnx-structure.js';
@@ -12,7 +12,7 @@ export type ParitySample = {
 };
 
 /** The file must take the definition's features and answer one number a row; `ArtifactRejected` names what differs. */
-export function checkSignature(structure: OnnxStructure, definition: ModelDefinition): void {
+export function checkSignature(structure: OnnxStructure, definition: TrainedDefinition): void {
   const width = definition.features.length;
   const [input, ...furtherInputs] = structure.inputs;
   const [output, ...furtherOutputs] = structure.outputs;

@@ -2,7 +2,7 @@ import type { EvaluationReport, FeatureSet } from '../../contracts/activities.js
 import type { ObjectRef, PackageRef } from '../../contracts/artifacts.js';
 import { canonicalJson } from '../../domain/json.js';
 import { computeMetrics, residualsByHour } from '../../domain/metric-computation.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import { withScratch } from '../data/data-deps.js';
 import type { TableSession } from '../ports.js';
 import { championRows } from './champion-rows.js';
@@ -12,10 +12,10 @@ import { loadOnnx, singleRowP95Ms } from './onnx-model.js';
 import { readOnnxStructure } from './onnx-structure.js';
 
 export type EvaluateInput = {
-  readonly definition: ModelDefinition;
+  readonly definition: TrainedDefinition;
   readonly onnx: ObjectRef;
   readonly holdout: FeatureSet;
-  readonly champion: { readonly version: string; readonly package: PackageRef; readonly trainedToMs: number } | null;
+  readonly champion: { readonly version: string; readonly package: PackageRef; readonly trainedToMs: number | null } | null;
 };
 
 const latencyRuns = 500;
@@ -66,7 +66,8 @@ async function compareWithChampion(
   { scratch, rows, predicted }: Measured,
 ): Promise<EvaluationReport['champion']> {
   if (champion === null) return null;
-  const newer = rows.timesMs.findIndex((timeMs) => timeMs >= champion.trainedToMs);
+  const { trainedToMs } = champion;
+  const newer = trainedToMs === null ? -1 : rows.timesMs.findIndex((timeMs) => timeMs >= trainedToMs);
   if (newer < 0) return nothingNewer(definition, champion, holdout.toMs);
   const spec = await servingSpec(deps, champion.package);
   const features = await championRows(deps, { spec, definition, holdout, rows }, scratch);
@@ -87,13 +88,16 @@ async function compareWithChampion(
 }
 
 function nothingNewer(
-  definition: ModelDefinition,
-  { version, trainedToMs }: { version: string; trainedToMs: number },
+  definition: TrainedDefinition,
+  { version, trainedToMs }: { version: string; trainedToMs: number | null },
   toMs: number,
 ): EvaluationReport['champion'] {
   const metrics = computeMetrics(definition.metrics, { actual: [], predicted: [] });
-  const note = `no held-out row is newer than the training of champion ${version}, which saw all rows before ${new Date(trainedToMs).toISOString()}; retrain as of a later time`;
-  return { version, metrics, candidateMetrics: metrics, rows: 0, fromMs: trainedToMs, toMs, note };
+  const note =
+    trainedToMs === null
+      ? `champion ${version} was imported, and nobody said until when it saw rows: none of the held-out ones is surely new to it`
+      : `no held-out row is newer than the training of champion ${version}, which saw all rows before ${new Date(trainedToMs).toISOString()}; retrain as of a later time`;
+  return { version, metrics, candidateMetrics: metrics, rows: 0, fromMs: trainedToMs ?? toMs, toMs, note };
 }
 
 async function predictAs(

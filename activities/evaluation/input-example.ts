@@ -1,5 +1,5 @@
 import { PerennialError } from '../../domain/errors.js';
-import type { ModelDefinition, RequestField } from '../../domain/model-definition.js';
+import type { TrainedDefinition, RequestField } from '../../domain/model-definition.js';
 import type { FeatureRows } from './evaluation-deps.js';
 
 const exampleRows = 5;
@@ -18,7 +18,7 @@ export type InferenceRequest = {
  * A request for the first rows that a caller could have sent: every field there and inside its bounds. It is the package's
  * `input-example.json`, by which a version is warmed and smoke-tested. `ArtifactRejected` when the rows hold no such row.
  */
-export function inputExample(definition: ModelDefinition, rows: FeatureRows): InferenceRequest {
+export function inputExample(definition: TrainedDefinition, rows: FeatureRows): InferenceRequest {
   const { request } = definition.serving;
   const readers = request.map((field) => ({ field, read: reader(definition, field, rows) }));
   const picked: number[] = [];
@@ -44,7 +44,7 @@ export function inputExample(definition: ModelDefinition, rows: FeatureRows): In
 type Value = number | string;
 
 /** Where a field's value is found: the event time, the feature that takes it as it is, else a value inside its bounds. */
-function reader(definition: ModelDefinition, field: RequestField, rows: FeatureRows): (row: number) => Value {
+function reader(definition: TrainedDefinition, field: RequestField, rows: FeatureRows): (row: number) => Value {
   if (field.name === definition.eventTime) return (row) => rows.timesMs[row]!;
   const place = definition.features.findIndex((feature) => feature.kind === 'input' && feature.column === field.name);
   // Seven digits: 0.24 again, and not the double nearest to its FP32.

@@ -5,7 +5,7 @@ import type { ObjectRef, PackageFile, PackageRef, ServingSpec } from '../../cont
 import { modelCard } from '../../domain/card.js';
 import { PerennialError } from '../../domain/errors.js';
 import { canonicalJson } from '../../domain/json.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import { isImported, type ModelDefinition, type TrainedDefinition } from '../../domain/model-definition.js';
 import { packageDigest } from '../artifact.activities.js';
 import { withScratch } from '../data/data-deps.js';
 import { checkAnswers, checkSignature } from './check-onnx.js';
@@ -16,7 +16,7 @@ import { loadOnnx } from './onnx-model.js';
 import { readOnnxStructure } from './onnx-structure.js';
 
 export type PackageInput = {
-  readonly definition: ModelDefinition;
+  readonly definition: TrainedDefinition;
   readonly trained: TrainedModel;
   readonly sample: FeatureSet;
   readonly evaluation: ObjectRef;
@@ -77,7 +77,8 @@ export async function packageModel(deps: EvaluationDeps, { definition, trained, 
 
 /** `serving.json`: what the gateway answers by, all of it from the definition but the names inside the file. */
 export function servingSpecOf(definition: ModelDefinition, onnx: { readonly input: string; readonly output: string }): ServingSpec {
-  const { serving, features, eventTime } = definition;
+  const { serving, features } = definition;
+  const eventTime = isImported(definition) ? null : definition.eventTime;
   // How long captures are kept is nothing that a gateway answers by.
   const { retentionDays: _, ...capture } = serving.capture ?? {};
   return {

@@ -26,8 +26,9 @@ export type VersionSummary = {
   readonly metrics: readonly MetricValue[];
   readonly changelog: string;
   readonly previousVersion: string | null;
-  readonly trainedFromMs: number;
-  readonly trainedToMs: number;
+  /** Null for an imported version of which nobody said. */
+  readonly trainedFromMs: number | null;
+  readonly trainedToMs: number | null;
   readonly createdAtMs: number;
 };
 
@@ -39,7 +40,7 @@ export type VersionDetails = VersionSummary & {
   readonly evaluation: ObjectRef;
   readonly hyperparameters: Readonly<Record<string, HyperparameterValue>>;
   readonly definitionDigest: string;
-  readonly datasetDigest: string;
+  readonly datasetDigest: string | null;
   readonly features: ModelDefinition['features'];
   readonly signature: ModelDefinition['serving'];
   readonly card: string;
@@ -148,8 +149,8 @@ function toSummary(row: Selectable<VersionTable>, aliases: Partial<Record<Alias,
     metrics: row.metrics,
     changelog: row.changelog,
     previousVersion: row.previous_version,
-    trainedFromMs: row.trained_from.getTime(),
-    trainedToMs: row.trained_to.getTime(),
+    trainedFromMs: row.trained_from?.getTime() ?? null,
+    trainedToMs: row.trained_to?.getTime() ?? null,
     createdAtMs: row.created_at.getTime(),
   };
 }

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { RegistryStore, VersionDraft } from '../../activities/registry-ports.js';
+import type { DatasetRef } from '../../contracts/artifacts.js';
 import { cardOfVersion, isUnnumbered } from '../../domain/card.js';
 import { appendAudit } from './audit-log.js';
 import { json } from './columns.js';
@@ -39,7 +40,7 @@ export function createVersionStore(db: Kysely<Database>): Pick<RegistryStore, 'r
         .executeTakeFirst();
       return row === undefined
         ? null
-        : { version: row.version, package: row.package, trainedToMs: row.trained_to.getTime(), shape: row.shape };
+        : { version: row.version, package: row.package, trainedToMs: row.trained_to?.getTime() ?? null, shape: row.shape };
     },
   };
 }
@@ -62,18 +63,7 @@ async function insertVersion(
   numbered: { version: string; changelog: string; previous: string | null },
 ): Promise<void> {
   const { model, run, dataset, refused } = draft;
-  await trx
-    .insertInto('datasets')
-    .values({
-      digest: dataset.digest,
-      model,
-      dataset: json(dataset),
-      rows: dataset.rows,
-      from_time: new Date(dataset.fromMs),
-      to_time: new Date(dataset.toMs),
-    })
-    .onConflict((conflict) => conflict.column('digest').doNothing())
-    .execute();
+  if (dataset !== null) await insertDataset(trx, model, dataset);
   await trx
     .insertInto('versions')
     .values({
@@ -96,22 +86,22 @@ async function insertVersion(
       gates: json(storable(draft.gates)),
       evaluation: json(draft.evaluation),
       hyperparameters: json(draft.hyperparameters),
-      dataset_digest: dataset.digest,
+      dataset_digest: dataset?.digest ?? null,
       feature_schema: json(draft.features),
       signature: json(draft.signature),
       shape: json(draft.shape),
       card: storableText(isUnnumbered(draft.card) ? cardOfVersion(draft.card, numbered.version) : draft.card),
       changelog: storableText(numbered.changelog),
       tags: json({}),
-      trained_from: new Date(draft.trainedFromMs),
-      trained_to: new Date(draft.trainedToMs),
+      trained_from: draft.trainedFromMs === null ? null : new Date(draft.trainedFromMs),
+      trained_to: draft.trainedToMs === null ? null : new Date(draft.trainedToMs),
     })
     .execute();
   const { requested_by: by } = await trx
     .updateTable('runs')
     .set({
       version: numbered.version,
-      data_digest: dataset.digest,
+      data_digest: dataset?.digest ?? null,
       trainer_manifest: draft.manifest === null ? null : json(storable(draft.manifest)),
     })
     .where('model', '=', model)
@@ -130,10 +120,25 @@ async function insertVersion(
       version: numbered.version,
       run,
       package: draft.package.digest,
-      dataset: dataset.digest,
+      dataset: dataset?.digest ?? null,
       definition: draft.definitionDigest,
       metrics: draft.metrics,
     },
     key: `version.register:${model}:${run}`,
   });
+}
+
+async function insertDataset(trx: DatabaseTransaction, model: string, dataset: DatasetRef): Promise<void> {
+  await trx
+    .insertInto('datasets')
+    .values({
+      digest: dataset.digest,
+      model,
+      dataset: json(dataset),
+      rows: dataset.rows,
+      from_time: new Date(dataset.fromMs),
+      to_time: new Date(dataset.toMs),
+    })
+    .onConflict((conflict) => conflict.column('digest').doNothing())
+    .execute();
 }

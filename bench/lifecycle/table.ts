@@ -1,6 +1,6 @@
 import { DuckDBInstance } from '@duckdb/node-api';
 import { defineModel } from '../../contracts/define-model.js';
-import type { HyperparameterValue, ModelDefinition } from '../../domain/model-definition.js';
+import type { HyperparameterValue, TrainedDefinition } from '../../domain/model-definition.js';
 
 /** A made table: a row a minute, features evenly from 0 to 1, a target around 200 that depends on five of them. */
 export type TableShape = { readonly rows: number; readonly features: number };
@@ -44,7 +44,7 @@ export type BenchModel = {
 };
 
 /** A model on such a table: no tuning, no refit, low risk, so that policy approves its first version. */
-export function benchModel({ name, shape, file, hyperparameters, maxWape }: BenchModel): ModelDefinition {
+export function benchModel({ name, shape, file, hyperparameters, maxWape }: BenchModel): TrainedDefinition {
   const features = featureNames(shape);
   return defineModel({
     name,

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline';
+import { trainedHere } from '../../domain/model-definition.js';
 import { ApiClient } from '../client/api-client.js';
 import { drive } from './driver/drive.js';
 import { Callers } from './driver/callers.js';
@@ -22,7 +23,7 @@ process.stdout.on('error', () => stop.abort());
 try {
   const { model, apiUrl, token, gatewayUrl, dataFolder } = order;
   const api = new ApiClient({ apiUrl, token });
-  const { definition } = await api.model(model);
+  const definition = trainedHere((await api.model(model)).definition);
   const callers = new Callers({ gatewayUrl, model, callers: order.callers, token });
   await drive({
     order,

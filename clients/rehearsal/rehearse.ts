@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { PerennialError } from '../../domain/errors.js';
 import { formatDuration } from '../../domain/format.js';
+import { trainedHere } from '../../domain/model-definition.js';
 import type { CliContext } from '../cli/context.js';
 import { outcomeText } from '../cli/output/figures.js';
 import type { Style } from '../cli/output/style.js';
@@ -28,13 +29,14 @@ export type Rehearsal = {
 /** Tells the story of this world from where it is, or shows how it ended. */
 export async function rehearse({ context, world, stack, options, screen, style, signal, elapsed }: Rehearsal): Promise<RehearsalResult> {
   const record = new RehearsalRecord(join(world.home, 'rehearsal.json'));
-  const definition = stack.definitions.find(({ name }) => name === rehearsalPlan.model);
-  if (definition === undefined) {
+  const found = stack.definitions.find(({ name }) => name === rehearsalPlan.model);
+  if (found === undefined) {
     throw new PerennialError(
       'Conflict',
       `The rehearsal is about ${rehearsalPlan.model}, and models/ defines no such model. Put it back, or start ./perennial up.`,
     );
   }
+  const definition = trainedHere(found);
   const client = await context.client();
   const teller: Teller = { context, world, stack, client, definition, options, record, screen, style, signal };
   if (signal.aborted) throw new Interrupted();

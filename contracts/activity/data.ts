@@ -1,4 +1,4 @@
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import type { DatasetRef, ObjectRef } from '../artifacts.js';
 import type { Reusable } from '../steps.js';
 import type { StepContext } from './step-context.js';
@@ -29,13 +29,13 @@ export type DataReport = {
 /** Queue `cpu`. */
 export type DataActivities = {
   /** Rows with `asOf - days <= eventTime < asOf`, as Parquet. `DataInvalid` when empty or the query fails. */
-  extractWindow(input: StepContext & { definition: ModelDefinition; asOfMs: number }): Promise<Reusable<DatasetRef>>;
+  extractWindow(input: StepContext & { definition: TrainedDefinition; asOfMs: number }): Promise<Reusable<DatasetRef>>;
   /** Every violation of `checks`, named with column, row count and example; throws `DataInvalid` (not retryable) when there is one. */
-  checkData(input: StepContext & { definition: ModelDefinition; dataset: DatasetRef; asOfMs: number }): Promise<Reusable<DataReport>>;
+  checkData(input: StepContext & { definition: TrainedDefinition; dataset: DatasetRef; asOfMs: number }): Promise<Reusable<DataReport>>;
   /** Features of every row by `domain/feature-computation.ts`. Also stores the (checked) outcomes that serving needs for its lags. */
-  buildFeatures(input: StepContext & { definition: ModelDefinition; dataset: DatasetRef }): Promise<Reusable<FeatureSet>>;
+  buildFeatures(input: StepContext & { definition: TrainedDefinition; dataset: DatasetRef }): Promise<Reusable<FeatureSet>>;
   /** By time: the first `trainShare` of the rows, the rest held out; `fit` and `validation` are the training part split again the same way, where the definition asks for tuning. */
   splitFeatures(
-    input: StepContext & { definition: ModelDefinition; features: FeatureSet },
+    input: StepContext & { definition: TrainedDefinition; features: FeatureSet },
   ): Promise<Reusable<{ train: FeatureSet; holdout: FeatureSet; fit?: FeatureSet; validation?: FeatureSet }>>;
 };

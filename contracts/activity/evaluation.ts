@@ -1,5 +1,5 @@
 import type { MetricValue } from '../../domain/metrics.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import type { ObjectRef, PackageRef } from '../artifacts.js';
 import type { Reusable } from '../steps.js';
 import type { FeatureSet } from './data.js';
@@ -41,15 +41,15 @@ export type EvaluationActivities = {
    */
   evaluateModel(
     input: StepContext & {
-      definition: ModelDefinition;
+      definition: TrainedDefinition;
       onnx: ObjectRef;
       holdout: FeatureSet;
-      champion: { version: string; package: PackageRef; trainedToMs: number } | null;
+      champion: { version: string; package: PackageRef; trainedToMs: number | null } | null;
     },
   ): Promise<Reusable<EvaluationReport>>;
   /** Checks the ONNX file's inputs and outputs against the definition, refuses external data, runs it on rows; `ArtifactRejected`. Then stores `serving.json` and the package. */
   packageModel(
-    input: StepContext & { definition: ModelDefinition; trained: TrainedModel; sample: FeatureSet; evaluation: ObjectRef },
+    input: StepContext & { definition: TrainedDefinition; trained: TrainedModel; sample: FeatureSet; evaluation: ObjectRef },
   ): Promise<Reusable<PackageRef>>;
   /** Signs (OpenSSF model signing) and verifies what it signed. */
   signPackage(input: StepContext & { package: PackageRef; name: string }): Promise<PackageRef>;

@@ -2,7 +2,7 @@ import type { GateResult } from '../../domain/gates.js';
 import type { MetricValue } from '../../domain/metrics.js';
 import type { HyperparameterValue, PublishedDefinition, Risk } from '../../domain/model-definition.js';
 import type { Policy } from '../../domain/policy.js';
-import type { SemanticVersion } from '../../domain/version.js';
+import type { SemanticVersion, VersionShape } from '../../domain/version.js';
 import type { DatasetRef, ObjectRef, PackageRef } from '../artifacts.js';
 import type { RetrainInput, RunResult } from '../retrain.js';
 import type { StepProgress } from '../steps.js';
@@ -13,7 +13,14 @@ export type RunPlan = {
   readonly policy: Policy;
   /** Task, trainer or input schema differ from the champion's: the next version is a MAJOR one, and its risk is high. */
   readonly architectureChanged: boolean;
-  readonly champion: { readonly version: string; readonly package: PackageRef; readonly trainedToMs: number } | null;
+  readonly champion: {
+    readonly version: string;
+    readonly package: PackageRef;
+    /** Null when it was imported and nobody said. */
+    readonly trainedToMs: number | null;
+    /** Absent in runs that began with an earlier release. */
+    readonly shape?: VersionShape;
+  } | null;
 };
 
 /** Queue `lifecycle`: short, against Postgres. All idempotent by run, version or promotion id. */
@@ -36,9 +43,14 @@ export type RegistryActivities = {
     gates: readonly GateResult[];
     evaluation: ObjectRef;
     hyperparameters: Readonly<Record<string, HyperparameterValue>>;
-    dataset: DatasetRef;
-    trainedFromMs: number;
-    trainedToMs: number;
+    /** Null for an imported version, as is its training time unless it was told. */
+    dataset: DatasetRef | null;
+    trainedFromMs: number | null;
+    trainedToMs: number | null;
+    /** Of an imported version, whose file decides it; that of the definition when absent. */
+    shape?: VersionShape;
+    /** What made an imported version; absent for one that was trained here. */
+    framework?: string;
     risk: Risk;
     riskReason: string;
     refused: string | null;

@@ -1,5 +1,5 @@
 import type { MetricDefinition, MetricValue } from '../../domain/metrics.js';
-import type { HyperparameterValue, ModelDefinition } from '../../domain/model-definition.js';
+import type { HyperparameterValue, TrainedDefinition } from '../../domain/model-definition.js';
 import type { ObjectRef } from '../artifacts.js';
 import type { Reusable } from '../steps.js';
 import type { Trial, TuneInput } from '../tune.js';
@@ -8,7 +8,7 @@ import type { StepContext } from './step-context.js';
 export type TrainInput = StepContext & {
   /** What the job is for; part of its deterministic name: `train`, `refit`, `trial-007`. */
   readonly purpose: string;
-  readonly trainer: ModelDefinition['trainer'];
+  readonly trainer: TrainedDefinition['trainer'];
   /** Definition's hyperparameters with the winner's on top. */
   readonly hyperparameters: Readonly<Record<string, HyperparameterValue>>;
   readonly train: ObjectRef;

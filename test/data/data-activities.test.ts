@@ -4,7 +4,7 @@ import { createDataActivities } from '../../activities/data.activities.js';
 import { openTable, withScratch } from '../../activities/data/data-deps.js';
 import { PerennialError } from '../../domain/errors.js';
 import { computeFeatures } from '../../domain/feature-computation.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import { outcomeHistory } from '../../domain/outcome-history.js';
 import { context, type DataWorld, dataWorld, hourMs, rentals, rentalsCsv, rentalsEnd, rentalsLine } from './world.js';
 
@@ -21,7 +21,7 @@ beforeEach(async () => {
 /** The table with another line in one slot. */
 const slot = (n: number, line: string) => (lines: string[]) => lines.map((old, i) => (i === n ? line : old));
 
-const extract = (definition: ModelDefinition = rentals, at = asOfMs) => activities.extractWindow({ ...context, definition, asOfMs: at });
+const extract = (definition: TrainedDefinition = rentals, at = asOfMs) => activities.extractWindow({ ...context, definition, asOfMs: at });
 
 async function failure(
   work: Promise<unknown>,

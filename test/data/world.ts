@@ -5,8 +5,8 @@ import type { DataDeps } from '../../activities/data/data-deps.js';
 import type { ObjectStore, OutcomeStore, StepCache } from '../../activities/ports.js';
 import { duckDbTables } from '../../adapters/duckdb/session.js';
 import { openFileObjectStore } from '../../adapters/objects/file-object-store.js';
-import { parseDefinition } from '../../contracts/define-model.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import { defineModel } from '../../contracts/define-model.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import { testPlaces } from '../support/servers.js';
 
 export const hourMs = 3_600_000;
@@ -71,7 +71,7 @@ function outcomeMap(served: DataWorld['served']): OutcomeStore {
 }
 
 /** A second, small model: rentals by the hour from a CSV file `rentals.csv` of `time,temp,open,kind,rentals`. */
-export const rentals: ModelDefinition = parseDefinition({
+export const rentals: TrainedDefinition = defineModel({
   name: 'rentals',
   description: 'A small model of tests.',
   task: 'regression',

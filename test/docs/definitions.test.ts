@@ -5,8 +5,8 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 import { parseDefinition } from '../../contracts/define-model.js';
-import { definitionSchema } from '../../contracts/definition-schema.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import { trainedSchema } from '../../contracts/definition-schema.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import { nextVersion } from '../../domain/versioning.js';
 import { rolloutPlans } from '../../domain/rollout-plans.js';
 import { root } from '../../tools/places.mjs';
@@ -34,11 +34,11 @@ test('the page about definitions names every field, and no other', () => {
   const text = page('docs/define-a-model.md');
   const table = text.slice(text.indexOf('## Fields'), text.indexOf('### Source and checks'));
   const named = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, field]) => field);
-  expect(named.toSorted()).toEqual(Object.keys(definitionSchema.shape).toSorted());
+  expect(named.toSorted()).toEqual(Object.keys(trainedSchema.shape).toSorted());
 });
 
 test('the faults that the page shows are those that a reader gets', async () => {
-  const riders = (await definitionOf(declared.find(({ where }) => where === 'README.md 1')!)) as ModelDefinition;
+  const riders = (await definitionOf(declared.find(({ where }) => where === 'README.md 1')!)) as TrainedDefinition;
   const [wape, ...gates] = riders.gates;
   const wrong = {
     ...riders,

@@ -13,7 +13,7 @@ import { createPackageSigner } from '../../adapters/signing/package-signer.js';
 import { verifyDecision } from '../../adapters/keys/decision-signature.js';
 import type { PackageRef } from '../../contracts/artifacts.js';
 import { defineModel } from '../../contracts/define-model.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import { choosePlan } from '../../domain/rollout-plans.js';
 import { twoNumbers } from '../gateway/support/stage.js';
 import { resultOf } from '../registry/world.js';
@@ -43,7 +43,7 @@ export function ofTwoNumbers(file: string, minRows: number) {
 }
 
 /** A model of two numbers whose answer is a + 10 b (fixture `linear`); low risk, so that policy approves. */
-function toyDefinition(name: string, maxP95Ms: number): ModelDefinition {
+function toyDefinition(name: string, maxP95Ms: number): TrainedDefinition {
   return defineModel({
     ...tinyDefinition,
     name,
@@ -57,7 +57,7 @@ function toyDefinition(name: string, maxP95Ms: number): ModelDefinition {
 }
 
 /** Publishes the definition and sets its driven clock to `startMs`. */
-export async function publishToy(stack: Stack, name: string, { maxP95Ms }: { maxP95Ms: number }): Promise<ModelDefinition> {
+export async function publishToy(stack: Stack, name: string, { maxP95Ms }: { maxP95Ms: number }): Promise<TrainedDefinition> {
   const definition = toyDefinition(name, maxP95Ms);
   await publishDefinitions(stack.database.db, { definitions: [definition], by: 'e2e', reason: 'a test' });
   await createDrivenClock(stack.database.db, { name, nowMs: startMs });
@@ -65,7 +65,7 @@ export async function publishToy(stack: Stack, name: string, { maxP95Ms }: { max
 }
 
 /** Registers a fixture as an approved version, the way a run does: package, signature, registration, approval by policy. */
-export async function seedVersion(stack: Stack, definition: ModelDefinition, fixture: string): Promise<string> {
+export async function seedVersion(stack: Stack, definition: TrainedDefinition, fixture: string): Promise<string> {
   const { db } = stack.database;
   const registry = createRegistryActivities({
     registry: createRegistryStore(db),

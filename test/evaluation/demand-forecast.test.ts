@@ -7,7 +7,7 @@ import { compileFeatures, inputColumns } from '../../domain/feature-computation.
 import type { OutcomeHistory } from '../../domain/features.js';
 import { computeMetrics } from '../../domain/metric-computation.js';
 import { judgeGates } from '../../domain/gate-judgement.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import demandForecast from '../../models/demand-forecast.js';
 import { type DataWorld, dataWorld } from '../data/world.js';
 import { type Activities, activitiesOf, context, prepared, trained } from './trained.js';
@@ -22,7 +22,7 @@ beforeAll(async () => {
   activities = await activitiesOf(world);
 });
 
-async function evaluated(definition: ModelDefinition, asOfMs: number) {
+async function evaluated(definition: TrainedDefinition, asOfMs: number) {
   const parts = await prepared(activities, definition, asOfMs);
   const model = await trained(activities, definition, { on: parts.train, purpose: `train-${definition.window.days}` });
   const step = { ...context, model: definition.name, definition };
@@ -30,7 +30,7 @@ async function evaluated(definition: ModelDefinition, asOfMs: number) {
   return { parts, model, report };
 }
 
-const judged = (definition: ModelDefinition, report: Awaited<ReturnType<typeof evaluated>>['report']) =>
+const judged = (definition: TrainedDefinition, report: Awaited<ReturnType<typeof evaluated>>['report']) =>
   judgeGates(definition.gates, { candidate: report.metrics, champion: report.champion, latencyP95Ms: report.latencyP95Ms });
 
 describe('demand-forecast on the real data, as of 2011-10-01', () => {
@@ -51,7 +51,7 @@ describe('demand-forecast on the real data, as of 2011-10-01', () => {
   });
 
   it('is refused at a limit of 10%, with the figure, the floor and the count', async () => {
-    const strict: ModelDefinition = { ...demandForecast, gates: [{ kind: 'maximum', metric: 'mape', limit: 0.1, minRows: 200 }] };
+    const strict: TrainedDefinition = { ...demandForecast, gates: [{ kind: 'maximum', metric: 'mape', limit: 0.1, minRows: 200 }] };
     const { report } = await evaluated(strict, october);
     const { refused } = judged(strict, report);
     expect(refused).toMatch(/10/);
@@ -101,7 +101,7 @@ describe('demand-forecast on the real data, as of 2011-10-01', () => {
   });
 
   it('is worse without the rentals of the last three hours', async () => {
-    const short = (feature: ModelDefinition['features'][number]) =>
+    const short = (feature: TrainedDefinition['features'][number]) =>
       (feature.kind === 'lag' && feature.agoMs <= 3 * 3_600_000) || feature.name === 'mean3h';
     const { report: full } = await evaluated(demandForecast, october);
     const { report } = await evaluated(

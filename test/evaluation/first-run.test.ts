@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { proveFirstRun } from '../../activities/evaluation/first-run.js';
 import { createModelTrials } from '../../adapters/onnx/model-trials.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import { dataWorld, rentals, rentalsCsv, rentalsEnd } from '../data/world.js';
 import { trialProgram } from '../gateway/support/trial-program.js';
 import type { Activities } from './trained.js';
@@ -10,7 +10,7 @@ import { activitiesOf, context, prepared } from './trained.js';
 
 const fixture = (name: string): Promise<Uint8Array> => readFile(new URL(`../gateway/fixtures/${name}.onnx`, import.meta.url));
 /** As many features as the fixtures take. */
-const two: ModelDefinition = { ...rentals, features: rentals.features.slice(0, 2) };
+const two: TrainedDefinition = { ...rentals, features: rentals.features.slice(0, 2) };
 
 describe('a trained file', () => {
   const trials = createModelTrials({ program: trialProgram() });
@@ -31,7 +31,7 @@ describe('a trained file', () => {
 
 describe('the activity that evaluates', () => {
   let activities: Activities;
-  let step: { readonly definition: ModelDefinition } & typeof context & { readonly model: string };
+  let step: { readonly definition: TrainedDefinition } & typeof context & { readonly model: string };
   let holdout: Awaited<ReturnType<typeof prepared>>['holdout'];
   let store: (bytes: Uint8Array) => Promise<{ digest: string; bytes: number; mediaType: string }>;
 

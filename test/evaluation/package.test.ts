@@ -8,7 +8,7 @@ import { packageDigest } from '../../activities/artifact.activities.js';
 import { cardOfVersion } from '../../domain/card.js';
 import { computeFeatures } from '../../domain/feature-computation.js';
 import { judgeGates } from '../../domain/gate-judgement.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import { outcomeHistory } from '../../domain/outcome-history.js';
 import { type DataWorld, dataWorld, hourMs, rentals, rentalsCsv, rentalsEnd } from '../data/world.js';
 import { testPlaces } from '../support/servers.js';
@@ -111,7 +111,7 @@ describe('evaluateModel', () => {
   });
 
   it('computes the features of a champion that has others, from the same rows', async () => {
-    const old: ModelDefinition = {
+    const old: TrainedDefinition = {
       ...rentals,
       features: [{ kind: 'lag', name: 'lag1h', agoMs: 24 * hourMs }, ...rentals.features.slice(0, 3)],
     };

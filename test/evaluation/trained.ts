@@ -6,7 +6,7 @@ import { createTrainingActivities } from '../../activities/training.activities.j
 import { localCompute } from '../../adapters/compute/local.js';
 import { trainersDigest } from '../../adapters/compute/trainers-digest.js';
 import { createModelTrials } from '../../adapters/onnx/model-trials.js';
-import type { HyperparameterValue, ModelDefinition } from '../../domain/model-definition.js';
+import type { HyperparameterValue, TrainedDefinition } from '../../domain/model-definition.js';
 import type { DataWorld } from '../data/world.js';
 import { trialProgram } from '../gateway/support/trial-program.js';
 import { testPlaces } from '../support/servers.js';
@@ -48,7 +48,7 @@ export async function activitiesOf(world: DataWorld) {
 export type Activities = Awaited<ReturnType<typeof activitiesOf>>;
 
 /** Window, checks, features and split of a definition as of a time. */
-export async function prepared(activities: Activities, definition: ModelDefinition, asOfMs: number) {
+export async function prepared(activities: Activities, definition: TrainedDefinition, asOfMs: number) {
   const step = { ...context, model: definition.name, definition };
   const dataset = await activities.extractWindow({ ...step, asOfMs });
   await activities.checkData({ ...step, dataset, asOfMs });
@@ -59,7 +59,7 @@ export async function prepared(activities: Activities, definition: ModelDefiniti
 /** A model trained on one feature set by the real trainer. */
 export async function trained(
   activities: Activities,
-  definition: ModelDefinition,
+  definition: TrainedDefinition,
   given: { on: FeatureSet; purpose: string; hyperparameters?: Record<string, HyperparameterValue> },
 ): Promise<TrainedModel> {
   const { trainer, name: model } = definition;

@@ -3,7 +3,7 @@ import type { FeatureRow, OnlineFeatures } from '../../activities/ports.js';
 import { servingSpecOf } from '../../activities/evaluation/package-model.js';
 import { definitionDigest, parseDefinition } from '../../contracts/define-model.js';
 import { PerennialError } from '../../domain/errors.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import type { EntityOptions } from '../../domain/serving-options.js';
 import type { Gateway } from '../../gateway/gateway.js';
 import demandForecast from '../../models/demand-forecast.js';
@@ -186,11 +186,11 @@ describe('a request that names entities', () => {
 describe('entities in a definition', () => {
   const [first, second] = demandForecast.serving.request.map(({ name }) => name).filter((name) => name !== demandForecast.eventTime);
   const options = { key: [{ name: 'station', datatype: 'BYTES' }], features: [first!, second!], ttlMs: 1_000 } as const;
-  const withEntities = (more: Partial<EntityOptions>): ModelDefinition => ({
+  const withEntities = (more: Partial<EntityOptions>): TrainedDefinition => ({
     ...demandForecast,
     serving: { ...demandForecast.serving, entities: { ...options, ...more } },
   });
-  const faults = (definition: ModelDefinition): string[] => {
+  const faults = (definition: TrainedDefinition): string[] => {
     try {
       parseDefinition(definition);
     } catch (error) {

@@ -3,12 +3,12 @@ import { servingSpecOf } from '../../activities/evaluation/package-model.js';
 import { definitionDigest, parseDefinition } from '../../contracts/define-model.js';
 import { captureRetentionMs, leastRetentionDays } from '../../domain/capture-retention.js';
 import { PerennialError } from '../../domain/errors.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import { rolloutPlans } from '../../domain/rollout-plans.js';
 import demandForecast from '../../models/demand-forecast.js';
 
 const dayMs = 86_400_000;
-const keptFor = (retentionDays: number, change: Partial<ModelDefinition> = {}): ModelDefinition => ({
+const keptFor = (retentionDays: number, change: Partial<TrainedDefinition> = {}): TrainedDefinition => ({
   ...demandForecast,
   ...change,
   serving: { ...demandForecast.serving, capture: { retentionDays } },

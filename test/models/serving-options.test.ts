@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { servingSpecOf } from '../../activities/evaluation/package-model.js';
 import { definitionDigest, parseDefinition } from '../../contracts/define-model.js';
 import { PerennialError } from '../../domain/errors.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import demandForecast from '../../models/demand-forecast.js';
 
-const with_ = (serving: Partial<ModelDefinition['serving']>): ModelDefinition => ({
+const with_ = (serving: Partial<TrainedDefinition['serving']>): TrainedDefinition => ({
   ...demandForecast,
   serving: { ...demandForecast.serving, ...serving },
 });
@@ -50,7 +50,7 @@ describe('capture and cache in a definition', () => {
     expect(definitionDigest(definition)).not.toBe(definitionDigest(demandForecast));
   });
 
-  it.each<[string, Partial<ModelDefinition['serving']>, string, RegExp]>([
+  it.each<[string, Partial<TrainedDefinition['serving']>, string, RegExp]>([
     [
       'a field that is not asked for',
       { capture: { redact: [{ field: 'other', how: 'drop' }] } },

@@ -15,7 +15,7 @@ import type { ObjectRef } from '../../contracts/artifacts.js';
 import { digestOf } from '../../contracts/digest.js';
 import type { RetrainInput, RunResult } from '../../contracts/retrain.js';
 import type { MetricValue } from '../../domain/metrics.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import demandForecast from '../../models/demand-forecast.js';
 import { freshDatabase } from '../support/postgres.js';
 import { freshWorkspace } from '../support/workspace.js';
@@ -52,8 +52,8 @@ export function registryWorld() {
 
   /** Publishes the demand model under a name of its own, changed as asked. */
   const publish = async (
-    change: Partial<ModelDefinition> = {},
-  ): Promise<{ model: string; digest: string; definition: ModelDefinition }> => {
+    change: Partial<TrainedDefinition> = {},
+  ): Promise<{ model: string; digest: string; definition: TrainedDefinition }> => {
     const definition = { ...demandForecast, name: `model-${randomBytes(4).toString('hex')}`, ...change };
     const [published] = await publishDefinitions(db(), { definitions: [definition], by: 'ann' });
     return { model: definition.name, digest: published!.digest, definition };

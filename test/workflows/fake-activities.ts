@@ -15,7 +15,7 @@ import type {
 } from '../../contracts/activities.js';
 import type { ObjectRef, PackageRef } from '../../contracts/artifacts.js';
 import type { ApprovalRequest } from '../../domain/approval.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import { defaultPolicy } from '../../domain/policy-rules.js';
 import { rolloutPlans } from '../../domain/rollout-plans.js';
 import type { StepEvidence } from '../../domain/rollout-verdict.js';
@@ -45,7 +45,7 @@ const features = (name: string): FeatureSet => ({
 const packageRef: PackageRef = { digest: 'sha256:package', files: [{ path: 'model.onnx', digest: 'sha256:onnx', bytes: 1 }] };
 
 /** A small, valid definition for workflow tests; nothing in it is read by faked activities. */
-export const tinyDefinition: ModelDefinition = {
+export const tinyDefinition: TrainedDefinition = {
   name: 'tiny',
   description: 'a model of the tests',
   task: 'regression',

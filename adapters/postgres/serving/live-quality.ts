@@ -1,10 +1,10 @@
 import { sql, type Kysely } from 'kysely';
 import type { QualityFigure, QualitySource } from '../../../activities/quality-ports.js';
-import type { RolloutLimits } from '../../../domain/rollout-plan.js';
+import type { QualityLimit } from '../../../domain/quality-check.js';
 import type { Database } from '../database.js';
 
 /** What a rollout calls its errors, as a metric: it stores their means. */
-const meanOf: Record<RolloutLimits['quality']['metric'], string> = { ape: 'mape', absoluteError: 'mae' };
+const meanOf: Record<QualityLimit['metric'], string> = { ape: 'mape', absoluteError: 'mae' };
 
 /** The quality of live versions as the registry knows it: their evaluation, and the newest look at a rollout of theirs. */
 export function createQualitySource(db: Kysely<Database>): QualitySource {
@@ -28,7 +28,7 @@ async function evaluations(db: Kysely<Database>): Promise<QualityFigure[]> {
   return rows.map(({ at, ...figure }) => ({ ...figure, source: 'evaluation', measuredAtMs: at.getTime() }));
 }
 
-type Look = { model: string; version: string; value: number; rows: number; kind: RolloutLimits['quality']['metric']; at: Date };
+type Look = { model: string; version: string; value: number; rows: number; kind: QualityLimit['metric']; at: Date };
 
 async function looks(db: Kysely<Database>): Promise<QualityFigure[]> {
   const { rows } = await sql<Look>`

@@ -29,7 +29,8 @@ export interface VersionTable {
   gates: JsonColumn<readonly GateResult[]>;
   evaluation: JsonColumn<ObjectRef>;
   hyperparameters: JsonColumn<Readonly<Record<string, HyperparameterValue>>>;
-  dataset_digest: string;
+  /** Null for an imported version, as is what nobody told of its training. */
+  dataset_digest: Nullable<string>;
   /** Features in order, as data. */
   feature_schema: JsonColumn<readonly FeatureDefinition[]>;
   /** Request and output: what a caller must send and gets. */
@@ -39,8 +40,8 @@ export interface VersionTable {
   card: string;
   changelog: string;
   tags: JsonColumn<Readonly<Record<string, string>>>;
-  trained_from: RequiredTimeColumn;
-  trained_to: RequiredTimeColumn;
+  trained_from: NullableTimeColumn;
+  trained_to: NullableTimeColumn;
   created_at: TimeColumn;
 }
 

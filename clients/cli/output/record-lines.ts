@@ -116,13 +116,21 @@ function versionFacts(version: VersionDetails): [string, string][] {
     ['risk', `${version.risk}: ${version.riskReason}`],
     ['run', version.run],
     ['changes', version.changelog],
-    ['trained on', `${formatTime(version.trainedFromMs)} to ${formatTime(version.trainedToMs)}`],
+    ['trained on', trainedText(version)],
     ['parameters', JSON.stringify(version.hyperparameters)],
     ['package', `${version.package.digest}, ${version.package.files.length} files, ${signature}`],
     ['definition', version.definitionDigest],
-    ['data', version.datasetDigest],
-    ['request', version.signature.request.map(({ name, datatype }) => `${name} ${datatype}`).join(', ')],
+    ...(version.datasetDigest === null ? [] : [['data', version.datasetDigest] as [string, string]]),
+    ...(version.signature.request.length === 0
+      ? []
+      : [['request', version.signature.request.map(({ name, datatype }) => `${name} ${datatype}`).join(', ')] as [string, string]]),
   ];
+}
+
+/** The event times that a version was trained on, as far as they are known. */
+export function trainedText({ trainedFromMs, trainedToMs }: Pick<VersionDetails, 'trainedFromMs' | 'trainedToMs'>): string {
+  if (trainedToMs === null) return 'not told: it was imported';
+  return trainedFromMs === null ? `rows before ${formatTime(trainedToMs)}` : `${formatTime(trainedFromMs)} to ${formatTime(trainedToMs)}`;
 }
 
 function approvalLines({ request, settledReason }: VersionDetails, canvas: Canvas): string[] {

@@ -44,7 +44,7 @@ export function evidenceLines(evidence: StepEvidence, { style, width }: Canvas):
     { title: 'P95', right: true },
     { title: 'P99', right: true },
     { title: 'errors', right: true },
-    { title: evidence.limits.quality.metric === 'ape' ? 'MAPE' : 'MAE', right: true },
+    { title: evidence.limits.quality?.metric === 'ape' ? 'MAPE' : 'MAE', right: true },
   ];
   const checks = evidence.verdict.checks.map(({ check, outcome, reason }) => [check, verdictText(outcome, style), reason]);
   return [

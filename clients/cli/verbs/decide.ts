@@ -8,6 +8,7 @@ import type { CliContext } from '../context.js';
 import { filledOption } from '../options.js';
 import { gateLines, metricLines, planTable } from '../output/evidence-lines.js';
 import type { Output } from '../output/output.js';
+import { trainedText } from '../output/record-lines.js';
 import { signed } from '../signing.js';
 import { examples, verb } from '../verb.js';
 
@@ -69,7 +70,7 @@ function showRequest(details: VersionDetails, out: Output): void {
   out.heading(`${model} ${version}`);
   out.facts([
     ['risk', `${risk}: ${riskReason}`],
-    ['trained on', `${formatTime(details.trainedFromMs)} to ${formatTime(details.trainedToMs)}, run ${details.run}`],
+    ['trained on', `${trainedText(details)}, run ${details.run}`],
     ...(request === null
       ? [['request', 'no approval was asked for this version'] as const]
       : [

@@ -78,7 +78,7 @@ function registerVersions(program: Command, context: CliContext): void {
         one.approval,
         one.risk,
         metricCell(one.metrics),
-        formatTime(one.trainedToMs),
+        one.trainedToMs === null ? '-' : formatTime(one.trainedToMs),
         ago(one.createdAtMs),
         one.refused ?? '',
       ]);

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { scheduleId } from '../../../contracts/ids.js';
 import { PerennialError } from '../../../domain/errors.js';
 import { formatTime } from '../../../domain/format.js';
+import { schedulesIn } from '../../../domain/model-definition.js';
 import { backfill } from '../../../schedules/backfill.js';
 import { schedulePrefix } from '../../../schedules/model-schedules.js';
 import type { CliContext } from '../context.js';
@@ -116,7 +117,9 @@ function registerBackfill(schedules: Command, context: CliContext): void {
 /** The schedules of a model by its definition; throws for a name that it does not define. */
 async function idsOf(context: CliContext, model: string, name: string | undefined): Promise<string[]> {
   const { definition } = await context.api().model(model);
-  const names = definition.retraining.schedules.map((schedule) => schedule.name).filter((one) => name === undefined || one === name);
+  const names = schedulesIn(definition)
+    .map((schedule) => schedule.name)
+    .filter((one) => name === undefined || one === name);
   if (names.length > 0) return names.map((one) => scheduleId(model, one));
   throw new PerennialError(
     'Conflict',

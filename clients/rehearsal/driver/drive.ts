@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { PerennialError } from '../../../domain/errors.js';
-import type { ModelDefinition } from '../../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../../domain/model-definition.js';
 import type { DriverOrder, DriverReport, DriverTotals } from '../driver-messages.js';
 import type { Answers, Callers } from './callers.js';
 import type { GatewayFeedback, HourLabel } from './gateway-feedback.js';
@@ -14,7 +14,7 @@ const standstillLookMs = 300;
 
 export type Drive = {
   readonly order: Pick<DriverOrder, 'untilMs' | 'speed' | 'labelDelayMs'>;
-  readonly definition: ModelDefinition;
+  readonly definition: TrainedDefinition;
   readonly questions: ReadonlyMap<number, Question>;
   readonly callers: Pick<Callers, 'ask'>;
   readonly feedback: Pick<GatewayFeedback, 'label' | 'flush'>;
@@ -33,7 +33,7 @@ export async function drive(drive: Drive): Promise<void> {
   const lastMs = Math.max(...questions.keys());
   const untilMs = Math.min(order.untilMs ?? Infinity, lastMs + hourMs);
   const pace = new Pace(order.speed);
-  const errors = new RunningError(definition.rollout.limits.quality);
+  const errors = new RunningError(definition.rollout.limits.quality ?? { metric: 'absoluteError', floor: 0 });
   const ids = new Map<number, string>();
   const counts = { hours: 0, requests: 0, failed: 0, labels: 0 };
   const totals = (): DriverTotals => ({ ...counts, errors: errors.errors });

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { duckDbTables } from '../../../adapters/duckdb/session.js';
 import { PerennialError } from '../../../domain/errors.js';
-import type { ModelDefinition } from '../../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../../domain/model-definition.js';
 
 /** One question of the past: the request's fields at an event time, and what really happened. */
 export type Question = {
@@ -12,7 +12,7 @@ export type Question = {
 };
 
 /** The rows of a definition's own query as questions, by event time. The same source that training reads. */
-export async function readQuestions(definition: ModelDefinition, dataFolder: string): Promise<ReadonlyMap<number, Question>> {
+export async function readQuestions(definition: TrainedDefinition, dataFolder: string): Promise<ReadonlyMap<number, Question>> {
   const { source, eventTime, serving, target } = definition;
   const files = Object.entries(source.files).map(([view, file]) => ({ view, path: join(dataFolder, file) }));
   const fields = serving.request.map(({ name }) =>
@@ -47,7 +47,7 @@ export async function readQuestions(definition: ModelDefinition, dataFolder: str
 }
 
 /** A request of the Open Inference Protocol in two halves: the caller's key goes between them. */
-export function requestHalves(definition: Pick<ModelDefinition, 'serving'>, question: Question): readonly [string, string] {
+export function requestHalves(definition: Pick<TrainedDefinition, 'serving'>, question: Question): readonly [string, string] {
   const inputs = definition.serving.request.map(({ name, datatype }, index) => ({
     name,
     datatype,

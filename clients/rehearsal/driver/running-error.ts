@@ -1,4 +1,4 @@
-import type { RolloutLimits } from '../../../domain/rollout-plan.js';
+import type { QualityLimit } from '../../../domain/quality-check.js';
 import type { VersionError } from '../driver-messages.js';
 
 /**
@@ -6,11 +6,11 @@ import type { VersionError } from '../driver-messages.js';
  * answers to one question are one hour: their mean counts.
  */
 export class RunningError {
-  readonly #quality: RolloutLimits['quality'];
+  readonly #quality: QualityLimit;
   readonly #waiting = new Map<number, ReadonlyMap<string, number>>();
   readonly #sums = new Map<string, { hours: number; sum: number }>();
 
-  constructor(quality: RolloutLimits['quality']) {
+  constructor(quality: QualityLimit) {
     this.#quality = quality;
   }
 

@@ -3,7 +3,7 @@ import type { CliContext } from '../../cli/context.js';
 import type { Stack } from '../../cli/up/stack.js';
 import type { World } from '../../cli/up/world.js';
 import type { PerennialClient } from '../../client/perennial-client.js';
-import type { ModelDefinition } from '../../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../../domain/model-definition.js';
 import type { RehearsalOptions } from '../rehearsal-plan.js';
 import type { RehearsalRecord } from '../rehearsal-record.js';
 import type { Screen } from '../../cli/output/screen.js';
@@ -14,7 +14,7 @@ export type Teller = {
   readonly world: World;
   readonly stack: Stack;
   readonly client: PerennialClient;
-  readonly definition: ModelDefinition;
+  readonly definition: TrainedDefinition;
   readonly options: RehearsalOptions;
   readonly record: RehearsalRecord;
   readonly screen: Screen;
