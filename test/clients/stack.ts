@@ -33,7 +33,7 @@ import { runCli } from '../../clients/cli/run-cli.js';
 import { LifecycleCommands } from '../../clients/client/lifecycle-commands.js';
 import { PerennialClient } from '../../clients/client/perennial-client.js';
 import { taskQueues } from '../../contracts/task-queues.js';
-import type { ModelDefinition } from '../../domain/model-definition.js';
+import type { TrainedDefinition } from '../../domain/model-definition.js';
 import demandForecast from '../../models/demand-forecast.js';
 import { reconcileFromRegistry } from '../../schedules/reconcile.js';
 import { withWireFailures } from '../../workers/activity-failures.js';
@@ -147,7 +147,7 @@ export async function openStack({ withWorker = true }: { withWorker?: boolean } 
     override: (change: Partial<AllActivities>) => Object.assign(overrides, change),
 
     /** Publishes the demand model under a name of its own, changed as asked. */
-    async publish(change: Partial<ModelDefinition> = {}): Promise<ModelDefinition> {
+    async publish(change: Partial<TrainedDefinition> = {}): Promise<TrainedDefinition> {
       const tuning = { ...demandForecast.tuning!, trials: 2 };
       const definition = { ...demandForecast, tuning, name: `m-${randomBytes(4).toString('hex')}`, ...change };
       await publishDefinitions(database.db, { definitions: [definition], by: 'ann' });
