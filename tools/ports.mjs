@@ -64,6 +64,20 @@ export async function choosePort({ what, preferred, variable, env = process.env,
   });
 }
 
+/**
+ * Refuses when a server that was there cannot come back to its port, which others know.
+ * @param {{what: string, port: number}} wish
+ * @returns {Promise<number>}
+ */
+export async function samePort({ what, port }) {
+  if (await isFree(port)) return port;
+  throw new SetUpFailure({
+    what: `Port ${port} of ${what} is taken`,
+    why: 'it was there before, the other parts look for it there, and another program listens there now',
+    todo: 'stop that program',
+  });
+}
+
 /** @param {{what: string, variable: string, asked: string}} wish */
 async function askedPort({ what, variable, asked }) {
   const port = Number(asked);

@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { once } from 'node:events';
+import { closeSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { openLog } from './log-file.mjs';
 
 /**
  * Whether a process runs (a zombie does not).
@@ -38,14 +39,32 @@ export async function untilForgotten(pid, withinMs) {
   for (const end = Date.now() + withinMs; Date.now() < end && send(pid, 0); await delay(15));
 }
 
+/** How often a process that is nobody's child here is looked at. */
+const LOOK_MS = 1_000;
+
+/**
+ * Waits for the end of a process and says it as the rest of a sentence: `ended with code 1`, `was ended by SIGKILL`. The
+ * code of a process that another one started is not to be known.
+ * @param {{pid: number, child?: import('node:child_process').ChildProcess | undefined}} process
+ * @returns {Promise<string>}
+ */
+export async function untilEnded({ pid, child }) {
+  if (child !== undefined) {
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    return child.signalCode === null ? `ended with code ${child.exitCode}` : `was ended by ${child.signalCode}`;
+  }
+  const identity = identify(pid);
+  while (isSame(identity)) await delay(LOOK_MS, undefined, { ref: false });
+  return 'ended (with a code that only its parent knows: it was running before this start)';
+}
+
 /**
  * Starts a program that outlives this one, apart from the terminal's Ctrl-C, its output in a file.
  * @param {{command: string, args: string[], logFile: string, env?: NodeJS.ProcessEnv, cwd?: string, uid?: number, gid?: number}} program
- * @returns {import('node:child_process').ChildProcess}
+ * @returns {{child: import('node:child_process').ChildProcess, logFrom: number}} `logFrom` is where its output begins in the file
  */
 export function startDetached({ command, args, logFile, env = process.env, cwd, uid, gid }) {
-  mkdirSync(dirname(logFile), { recursive: true });
-  const log = openSync(logFile, 'a', 0o600);
+  const { descriptor: log, from } = openLog(logFile);
   const child = spawn(command, args, {
     detached: true,
     stdio: ['ignore', log, log],
@@ -57,7 +76,7 @@ export function startDetached({ command, args, logFile, env = process.env, cwd, 
   child.on('error', () => {});
   child.unref();
   closeSync(log);
-  return child;
+  return { child, logFrom: from };
 }
 
 /**

@@ -56,7 +56,7 @@ async function up({ context, options, screen, style }: Up): Promise<{ code: numb
   try {
     const world = worldOf(env);
     if (options.rehearse === true && (options.fresh === true || options.once === true)) await beginAnew(world, screen);
-    stack = await startStack(world, events(screen));
+    stack = await startStack(world, { ...events(screen), lost: (error) => stopped.because(error) });
     for (const line of linesOf(stack)) screen.say(line);
     screen.say(`up in ${((performance.now() - since) / 1000).toFixed(1)} s; Ctrl-C stops all of it`);
     if (options.rehearse === true) {
@@ -74,18 +74,22 @@ async function up({ context, options, screen, style }: Up): Promise<{ code: numb
       if (options.once !== true) screen.say('\nEverything keeps running; Ctrl-C stops it.');
     }
     if (options.once !== true) await stopped.first;
+    if (stopped.reason() !== null) throw stopped.reason();
     return { code: result?.runs.some(({ outcome }) => outcome === 'failed') === true ? 1 : 0, result };
   } catch (error) {
     screen.show(null);
-    if (error instanceof Interrupted) {
+    if (error instanceof Interrupted && stopped.reason() === null) {
       screen.say(error.message);
       return { code: 130, result };
     }
-    throw expected(error);
+    throw expected(stopped.reason() ?? error);
   } finally {
     const running = stack;
     void stopped.second.then(() => running?.kill());
-    if (running !== undefined) await running.stop();
+    if (running !== undefined) {
+      await running.stop();
+      if (stopped.reason() === null) screen.say('everything is stopped; the next start goes on with the same data');
+    }
     screen.end();
     stopped.end();
   }
@@ -112,8 +116,9 @@ function events(screen: Screen) {
   };
 }
 
-/** Ctrl-C once ends in order, twice at once. */
+/** Ctrl-C once ends in order, twice at once. The stack itself ends in order when something that it needs is lost. */
 function askedToStop() {
+  let lost: PerennialError | null = null;
   const first = new AbortController();
   const second = new AbortController();
   const heard = () => (first.signal.aborted ? second : first).abort();
@@ -125,6 +130,12 @@ function askedToStop() {
     signal: first.signal,
     first: promiseOf(first),
     second: promiseOf(second),
+    because: (error: PerennialError) => {
+      lost = error;
+      first.abort();
+    },
+    /** What was lost; null when a person asked. */
+    reason: (): PerennialError | null => lost,
     end: () => {
       for (const signal of signals) process.off(signal, heard);
     },

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { choosePort, freePort, isFree } from '../../tools/ports.mjs';
+import { choosePort, freePort, isFree, samePort } from '../../tools/ports.mjs';
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -56,5 +56,11 @@ describe('a port', () => {
   it('given to another that does not listen yet is left alone', async () => {
     const preferred = await freePort();
     expect(await choosePort({ what: 'the gateway', preferred, except: new Set([preferred]) })).not.toBe(preferred);
+  });
+
+  it('of a server that comes back is the same, or an error that says who needs it', async () => {
+    const [free, taken] = [await freePort(), await takenPort()];
+    expect(await samePort({ what: 'Postgres', port: free })).toBe(free);
+    await expect(samePort({ what: 'Postgres', port: taken })).rejects.toThrow(`Port ${taken} of Postgres is taken: it was there before`);
   });
 });

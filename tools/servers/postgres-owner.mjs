@@ -28,6 +28,14 @@ export function postgresOwner({ home, native }) {
   return { ...user, folder, native: runnable };
 }
 
+/**
+ * The user that a program of Postgres is to run as, as options of `spawn`.
+ * @param {PostgresOwner} owner
+ */
+export function identityOf({ uid, gid }) {
+  return uid === undefined || gid === undefined ? {} : { uid, gid };
+}
+
 /** @typedef {{uid: number, gid: number}} User */
 
 /** @returns {User} */

@@ -31,6 +31,11 @@ export function postgresPrograms() {
   return native;
 }
 
+/** Variables for them: messages in English, times in UTC, and nothing of a person's own Postgres. */
+export function programEnvironment() {
+  return { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
+}
+
 /**
  * The package's install script does this; we install without install scripts.
  * @param {string} native

@@ -1,20 +1,20 @@
-import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { SetUpFailure } from '../failure.mjs';
 import { readJson, writeJson } from '../json-file.mjs';
-import { choosePort } from '../ports.mjs';
-import { endProcess, identify, isRunning, startDetached, untilForgotten } from '../processes.mjs';
-import { postgresOwner } from './postgres-owner.mjs';
-import { postgresPrograms } from './postgres-programs.mjs';
+import { choosePort, samePort } from '../ports.mjs';
+import { endProcess, identify, isRunning, startDetached, untilEnded, untilForgotten } from '../processes.mjs';
+import { createCluster } from './postgres-cluster.mjs';
+import { cannotStart, lastWords } from './postgres-failure.mjs';
+import { identityOf, postgresOwner } from './postgres-owner.mjs';
+import { postgresPrograms, programEnvironment } from './postgres-programs.mjs';
 
 /**
  * @typedef {object} PostgresOptions
  * @property {string} folder where its data belong; as root they may have to lie elsewhere, and `<folder>.json` says where
  * @property {number} [preferredPort] 0 for any free one
+ * @property {number} [port] this one and no other: others know it from before
  * @property {string} [variable] the environment variable that may ask for a port
  * @property {string} [database] created when absent
  * @property {boolean} [durable] false only for throw-away servers: their commits are not forced to the disk
@@ -30,6 +30,7 @@ import { postgresPrograms } from './postgres-programs.mjs';
  * @property {string} dataFolder
  * @property {string} logFile
  * @property {() => Promise<void>} stop ends it fast: open transactions are rolled back
+ * @property {() => Promise<string>} ended resolves at its end, however that comes, as `untilEnded` says it
  */
 
 const START_MS = 60_000;
@@ -45,13 +46,13 @@ const FORGOTTEN_MS = 5_000;
  * @throws {SetUpFailure} with Postgres's own last words when it cannot be started
  */
 export async function startPostgres(options) {
-  const { folder, preferredPort = 8432, variable, database = 'perennial', durable = true, say = () => {} } = options;
+  const { folder, database = 'perennial' } = options;
   const owner = postgresOwner({ home: folder, native: postgresPrograms() });
   const place = { owner, data: join(owner.folder, 'data'), logFile: join(owner.folder, 'postgres.log') };
   if (!existsSync(join(place.data, 'PG_VERSION'))) await createCluster(place);
   const password = readFileSync(join(owner.folder, 'password'), 'utf8').trim();
   writeJson(`${folder}.json`, { folder: owner.folder });
-  const server = (await adopt(place, password)) ?? (await start({ place, password, durable, preferredPort, variable, say }));
+  const { child, ...server } = (await adopt(place, password)) ?? (await start({ place, password, options }));
   await ensureDatabase({ port: server.port, password, database });
   return {
     ...server,
@@ -59,6 +60,7 @@ export async function startPostgres(options) {
     dataFolder: place.data,
     logFile: place.logFile,
     stop: () => stopServer(server.pid),
+    ended: () => untilEnded({ pid: server.pid, child }),
   };
 }
 
@@ -85,46 +87,6 @@ export async function removePostgres({ folder }) {
 
 /** @typedef {{owner: import('./postgres-owner.mjs').PostgresOwner, data: string, logFile: string}} Place */
 
-/** @param {Place} place */
-async function createCluster({ owner, data }) {
-  const unfinished = `${data}.new`;
-  rmSync(unfinished, { recursive: true, force: true });
-  const password = randomBytes(18).toString('base64url');
-  const passwordFile = join(owner.folder, 'password');
-  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
-  if (owner.uid !== undefined && owner.gid !== undefined) chownSync(passwordFile, owner.uid, owner.gid);
-  const made = await run(
-    join(owner.native, 'bin', 'initdb'),
-    [
-      `--pgdata=${unfinished}`,
-      '--username=postgres',
-      `--pwfile=${passwordFile}`,
-      '--auth=scram-sha-256',
-      '--encoding=UTF8',
-      '--locale=C',
-      '--no-instructions',
-    ],
-    { ...identityOf(owner), cwd: owner.folder, env: programEnvironment() },
-  );
-  if (made.error !== null) throw cannotStart(`initdb: ${lastLine(made.stderr) || made.error.message}`, owner.folder, made.error);
-  // Weeks of model time are commits in a few minutes: fewer, larger checkpoints keep the disk quiet.
-  writeFileSync(join(unfinished, 'postgresql.auto.conf'), 'max_wal_size = 2GB\nmax_connections = 200\njit = off\n');
-  renameSync(unfinished, data);
-}
-
-/**
- * Runs a program to its end without holding up this one, which tells a person meanwhile that it goes on.
- * @param {string} command
- * @param {readonly string[]} args
- * @param {import('node:child_process').ExecFileOptions} options
- * @returns {Promise<{error: Error | null, stderr: string}>}
- */
-function run(command, args, options) {
-  return new Promise((resolve) => {
-    execFile(command, args, { ...options, encoding: 'utf8' }, (error, _stdout, stderr) => resolve({ error, stderr }));
-  });
-}
-
 /**
  * @param {Place} place
  * @param {string} password
@@ -133,22 +95,22 @@ async function adopt(place, password) {
   const pid = runningPid(place.data);
   if (pid === undefined) return undefined;
   const port = Number(readFileSync(join(place.data, 'postmaster.pid'), 'utf8').split('\n')[3]);
-  await untilReady({ pid, port, password, logFile: place.logFile });
-  return { pid, port, adopted: true };
+  await untilReady({ pid, port, password, logFile: place.logFile, logFrom: 0 });
+  return { pid, port, adopted: true, child: undefined };
 }
 
-/** @param {{place: Place, password: string, durable: boolean, preferredPort: number, variable: string | undefined, say: (line: string) => void}} wish */
-async function start({ place, password, durable, preferredPort, variable, say }) {
-  const { owner, data, logFile } = place;
+/** @param {{place: Place, password: string, options: PostgresOptions}} wish */
+async function start({ place: { owner, data, logFile }, password, options }) {
+  const { durable = true } = options;
   const noted = notedPid(data);
   if (noted !== undefined) await untilForgotten(noted, FORGOTTEN_MS);
-  const port = await choosePort({ what: 'Postgres', preferred: preferredPort, say, ...(variable === undefined ? {} : { variable }) });
+  const port = await portFor(options);
   const settings = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
   };
-  const child = startDetached({
+  const { child, logFrom } = startDetached({
     command: join(owner.native, 'bin', 'postgres'),
     args: ['-D', data, '-p', String(port), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
     logFile,
@@ -157,12 +119,18 @@ async function start({ place, password, durable, preferredPort, variable, say })
     ...identityOf(owner),
   });
   if (child.pid === undefined) throw cannotStart('its program could not be run', logFile);
-  await untilReady({ pid: child.pid, port, password, logFile });
-  return { pid: child.pid, port, adopted: false };
+  await untilReady({ pid: child.pid, port, password, logFile, logFrom });
+  return { pid: child.pid, port, adopted: false, child };
 }
 
-/** @param {{pid: number, port: number, password: string, logFile: string}} server */
-async function untilReady({ pid, port, password, logFile }) {
+/** @param {PostgresOptions} options */
+async function portFor({ port, preferredPort = 8432, variable, say = () => {} }) {
+  if (port !== undefined) return samePort({ what: 'Postgres', port });
+  return choosePort({ what: 'Postgres', preferred: preferredPort, say, ...(variable === undefined ? {} : { variable }) });
+}
+
+/** @param {{pid: number, port: number, password: string, logFile: string, logFrom: number}} server */
+async function untilReady({ pid, port, password, logFile, logFrom }) {
   let last = 'no answer';
   for (const end = Date.now() + START_MS; Date.now() < end; await delay(LOOK_MS)) {
     const client = new pg.Client({ connectionString: urlOf({ port, password, database: 'postgres' }), connectionTimeoutMillis: 5000 });
@@ -175,7 +143,7 @@ async function untilReady({ pid, port, password, logFile }) {
       last = error instanceof Error ? error.message : String(error);
       await client.end().catch(() => {});
     }
-    if (!isRunning(pid)) throw cannotStart(lastWords(logFile) || 'it ended at once', logFile);
+    if (!isRunning(pid)) throw cannotStart(lastWords(logFile, logFrom) || 'it ended at once', logFile);
   }
   throw cannotStart(`it was not ready within ${START_MS / 1000} s (${last})`, logFile);
 }
@@ -220,38 +188,4 @@ async function stopServer(pid) {
 /** @param {{port: number, password: string, database: string}} parts */
 function urlOf({ port, password, database }) {
   return `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
-}
-
-/** @param {import('./postgres-owner.mjs').PostgresOwner} owner */
-function identityOf({ uid, gid }) {
-  return uid === undefined || gid === undefined ? {} : { uid, gid };
-}
-
-function programEnvironment() {
-  return { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
-}
-
-/** @param {string} logFile */
-function lastWords(logFile) {
-  return existsSync(logFile) ? lastLine(readFileSync(logFile, 'utf8')) : '';
-}
-
-/** @param {string | undefined} text */
-function lastLine(text) {
-  const lines = (text ?? '').trim().split('\n');
-  return (lines.findLast((line) => /FATAL|PANIC|error/i.test(line)) ?? lines.at(-1) ?? '').trim();
-}
-
-/**
- * @param {string} why
- * @param {string} where
- * @param {unknown} [cause]
- */
-function cannotStart(why, where, cause) {
-  return new SetUpFailure({
-    what: 'Postgres could not be started',
-    why,
-    todo: `read ${where}, or set DATABASE_URL to a running Postgres 15 or newer`,
-    ...(cause === undefined ? {} : { cause }),
-  });
 }

@@ -1,11 +1,12 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { SetUpFailure } from '../failure.mjs';
 import { readJson, writeJson } from '../json-file.mjs';
-import { choosePort } from '../ports.mjs';
-import { endProcess, identify, isRunning, isSame, startDetached } from '../processes.mjs';
+import { readLog } from '../log-file.mjs';
+import { choosePort, samePort } from '../ports.mjs';
+import { endProcess, identify, isRunning, isSame, startDetached, untilEnded } from '../processes.mjs';
 import { prepareNamespace, searchAttributes } from './temporal-namespace.mjs';
 
 /**
@@ -15,6 +16,7 @@ import { prepareNamespace, searchAttributes } from './temporal-namespace.mjs';
  * @property {string} [namespace]
  * @property {number} [preferredPort] 0 for any free one
  * @property {number} [preferredUiPort]
+ * @property {{grpc: number, ui: number | undefined}} [ports] these and no others: others know them from before
  * @property {string} [variable] the environment variable that may ask for the port
  * @property {string} [uiVariable]
  * @property {boolean} [ui]
@@ -31,6 +33,7 @@ import { prepareNamespace, searchAttributes } from './temporal-namespace.mjs';
  * @property {boolean} adopted it was running already, left by an earlier start
  * @property {string} logFile
  * @property {() => Promise<void>} stop
+ * @property {() => Promise<string>} ended resolves at its end, however that comes, as `untilEnded` says it
  */
 
 /**
@@ -60,8 +63,8 @@ export async function startTemporal(options) {
   const { folder, namespace = 'default' } = options;
   mkdirSync(folder, { recursive: true });
   const logFile = join(folder, 'temporal.log');
-  const record = (await adopt(folder)) ?? (await start({ ...options, namespace, logFile }));
-  const connection = await untilReady({ ...record, logFile });
+  const { record, child, logFrom } = (await adopt(folder)) ?? (await start({ ...options, namespace, logFile }));
+  const connection = await untilReady({ ...record, logFile, logFrom });
   try {
     await prepareNamespace({ connection, namespace });
   } finally {
@@ -75,6 +78,7 @@ export async function startTemporal(options) {
     adopted: record.adopted,
     logFile,
     stop: () => stopTemporal({ folder }),
+    ended: () => untilEnded({ pid: record.process.pid, child }),
   };
 }
 
@@ -115,7 +119,7 @@ async function adopt(folder) {
   try {
     const connection = await connectTemporal(record.address, 5000);
     await connection.close();
-    return { ...record, adopted: true };
+    return { record: { ...record, adopted: true }, child: undefined, logFrom: 0 };
   } catch {
     // It runs but does not answer: the next one needs its database file.
     await stopTemporal({ folder });
@@ -125,12 +129,12 @@ async function adopt(folder) {
 
 /**
  * @param {TemporalOptions & {namespace: string, logFile: string}} options
- * @returns {Promise<ServerRecord>}
+ * @returns {Promise<{record: ServerRecord, child: import('node:child_process').ChildProcess, logFrom: number}>}
  */
 async function start(options) {
   const { folder, executable, namespace, logFile, ui = true, keep = true } = options;
   const ports = await choosePorts(options);
-  const child = startDetached({
+  const { child, logFrom } = startDetached({
     command: executable,
     args: [
       'server',
@@ -150,7 +154,7 @@ async function start(options) {
     cwd: folder,
   });
   const identity = child.pid === undefined ? undefined : identify(child.pid);
-  if (identity === undefined) throw cannotStart(lastWords(logFile) || `${executable} could not be run`, logFile);
+  if (identity === undefined) throw cannotStart(lastWords(logFile, logFrom) || `${executable} could not be run`, logFile);
   const record = {
     process: identity,
     address: `127.0.0.1:${ports.grpc}`,
@@ -158,11 +162,15 @@ async function start(options) {
     adopted: false,
   };
   writeJson(join(folder, 'server.json'), record);
-  return record;
+  return { record, child, logFrom };
 }
 
 /** @param {TemporalOptions} options */
-async function choosePorts({ preferredPort = 7233, preferredUiPort = 8233, variable, uiVariable, ui = true, say = () => {} }) {
+async function choosePorts({ ports, preferredPort = 7233, preferredUiPort = 8233, variable, uiVariable, ui = true, say = () => {} }) {
+  if (ports !== undefined) {
+    const grpc = await samePort({ what: 'Temporal', port: ports.grpc });
+    return { grpc, ui: ports.ui === undefined ? undefined : await samePort({ what: 'the Temporal Web UI', port: ports.ui }) };
+  }
   const grpc = await choosePort({ what: 'Temporal', preferred: preferredPort, say, ...named(variable) });
   if (!ui) return { grpc, ui: undefined };
   const wish = { what: 'the Temporal Web UI', preferred: preferredUiPort, say, except: new Set([grpc]) };
@@ -174,8 +182,8 @@ function named(variable) {
   return variable === undefined ? {} : { variable };
 }
 
-/** @param {ServerRecord & {logFile: string}} server */
-async function untilReady({ process: { pid }, address, logFile }) {
+/** @param {ServerRecord & {logFile: string, logFrom: number}} server */
+async function untilReady({ process: { pid }, address, logFile, logFrom }) {
   let last = 'no answer';
   for (const end = Date.now() + START_MS; Date.now() < end; await delay(LOOK_MS)) {
     try {
@@ -183,27 +191,19 @@ async function untilReady({ process: { pid }, address, logFile }) {
     } catch (error) {
       last = error instanceof Error ? error.message : String(error);
     }
-    if (!isRunning(pid)) throw cannotStart(lastWords(logFile) || 'it ended at once', logFile);
+    if (!isRunning(pid)) throw cannotStart(lastWords(logFile, logFrom) || 'it ended at once', logFile);
   }
   throw cannotStart(`it was not ready within ${START_MS / 1000} s (${last})`, logFile);
 }
 
-/** @param {string} logFile */
-function lastWords(logFile) {
-  const lines = readJsonLines(logFile);
-  return lines.at(-1) ?? '';
-}
-
-/** @param {string} logFile */
-function readJsonLines(logFile) {
-  try {
-    return readFileSync(logFile, 'utf8')
-      .trim()
-      .split('\n')
-      .filter((line) => !line.startsWith('{'));
-  } catch {
-    return [];
-  }
+/**
+ * What the server said last that is for people; its own log lines are JSON.
+ * @param {string} logFile
+ * @param {number} from
+ */
+function lastWords(logFile, from) {
+  const lines = readLog(logFile, from).trim().split('\n');
+  return lines.findLast((line) => !line.startsWith('{')) ?? '';
 }
 
 /**

@@ -1,43 +1,57 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { PerennialError } from '../../../domain/errors.js';
-import { startPostgres } from '../../../tools/servers/postgres.mjs';
-import { connectTemporal, startTemporal } from '../../../tools/servers/temporal.mjs';
+import { startPostgres, stopPostgres } from '../../../tools/servers/postgres.mjs';
+import { connectTemporal, startTemporal, stopTemporal } from '../../../tools/servers/temporal.mjs';
 import { prepareNamespace, searchAttributesCommand } from '../../../tools/servers/temporal-namespace.mjs';
 import { SetUpFailure } from '../../../tools/failure.mjs';
+import { type ServerEvents, SupervisedServer } from './supervised-server.js';
 import type { World } from './world.js';
 
 /** Temporal and Postgres, ours or somebody's; `stop` leaves theirs alone. */
-export type Server<T> = T & { readonly note: string; stop(): Promise<void> };
+export type Server<T> = T & { stop(): Promise<void> };
 export type TemporalServer = Server<{ readonly address: string; readonly ui: string | null }>;
 export type PostgresServer = Server<{ readonly url: string }>;
 
-/** The server of TEMPORAL_ADDRESS, made ready for us, or the dev server. */
-export async function openTemporal(world: World, say: (line: string) => void): Promise<TemporalServer> {
+/** The server of TEMPORAL_ADDRESS, made ready for us, or the dev server, which is started again when it dies. */
+export async function openTemporal(world: World, events: ServerEvents): Promise<TemporalServer> {
   const { env, namespace } = world;
   const address = env['TEMPORAL_ADDRESS'];
   if (address !== undefined && address !== '') {
-    await prepareTheirs({ address, namespace, executable: world.temporal }, say);
-    return { address, ui: env['PERENNIAL_TEMPORAL_UI'] ?? null, note: 'TEMPORAL_ADDRESS', stop: async () => undefined };
+    await prepareTheirs({ address, namespace, executable: world.temporal }, events.say);
+    return { address, ui: env['PERENNIAL_TEMPORAL_UI'] ?? null, stop: async () => undefined };
   }
+  const where = { folder: world.temporalHome, executable: world.temporal, namespace };
   const ours = await startTemporal({
-    folder: world.temporalHome,
-    executable: world.temporal,
-    namespace,
+    ...where,
     variable: 'PERENNIAL_TEMPORAL_PORT',
     uiVariable: 'PERENNIAL_TEMPORAL_UI_PORT',
-    say,
+    say: events.say,
   });
-  const { ui, adopted, stop } = ours;
-  return { address: ours.address, ui: ui ?? null, note: adopted ? 'was running already' : '', stop };
+  const ports = { grpc: portOf(`http://${ours.address}`), ui: ours.ui === undefined ? undefined : portOf(ours.ui) };
+  const stop = () => stopTemporal(where);
+  const supervised = new SupervisedServer(
+    { name: 'Temporal', server: { ...ours, stop }, again: async () => ({ ...(await startTemporal({ ...where, ports })), stop }) },
+    events,
+  );
+  return { address: ours.address, ui: ours.ui ?? null, stop: () => supervised.stop() };
 }
 
-/** The server of DATABASE_URL, or the embedded one. */
-export async function openPostgres(world: World, say: (line: string) => void): Promise<PostgresServer> {
+/** The server of DATABASE_URL, or the embedded one, which is started again when it dies. */
+export async function openPostgres(world: World, events: ServerEvents): Promise<PostgresServer> {
   const url = world.env['DATABASE_URL'];
-  if (url !== undefined && url !== '') return { url, note: 'DATABASE_URL', stop: async () => undefined };
-  const { adopted, stop, ...ours } = await startPostgres({ folder: world.postgres, variable: 'PERENNIAL_POSTGRES_PORT', say });
-  return { url: ours.url, note: adopted ? 'was running already' : '', stop };
+  if (url !== undefined && url !== '') return { url, stop: async () => undefined };
+  const where = { folder: world.postgres };
+  const ours = await startPostgres({ ...where, variable: 'PERENNIAL_POSTGRES_PORT', say: events.say });
+  // By its data: the number of one that died may be another program's by now.
+  const stop = () => stopPostgres(where);
+  const supervised = new SupervisedServer(
+    { name: 'Postgres', server: { ...ours, stop }, again: async () => ({ ...(await startPostgres({ ...where, port: ours.port })), stop }) },
+    events,
+  );
+  return { url: ours.url, stop: () => supervised.stop() };
 }
+
+const portOf = (url: string): number => Number(new URL(url).port);
 
 type Theirs = { readonly address: string; readonly namespace: string; readonly executable: string };
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { localCompute } from '../../../adapters/compute/local.js';
 import { ensureToken } from '../../../adapters/keys/api-token.js';
 import type { PersonKey } from '../../../adapters/keys/person-key.js';
+import type { PerennialError } from '../../../domain/errors.js';
 import type { ModelDefinition } from '../../../domain/model-definition.js';
 import { writeEndpoints } from '../../../tools/endpoints.mjs';
 import { choosePort } from '../../../tools/ports.mjs';
@@ -39,6 +40,8 @@ export type StackEvents = {
   readonly say: (line: string) => void;
   /** What is going on; null when nothing is. */
   readonly doing: (what: string | null) => void;
+  /** A server of the stack died and does not come back: the stack is to be stopped. */
+  readonly lost: (error: PerennialError) => void;
 };
 
 /**
@@ -46,7 +49,8 @@ export type StackEvents = {
  * is adopted (the servers) or stopped first (everything else). When a part does not come up, the others are stopped
  * again and the reason is thrown.
  */
-export async function startStack(world: World, { say, doing }: StackEvents): Promise<Stack> {
+export async function startStack(world: World, events: StackEvents): Promise<Stack> {
+  const { say, doing } = events;
   const record = new ProcessRecord(world.record);
   record.refuseSecond();
   doing('stopping what an earlier start may have left');
@@ -80,8 +84,8 @@ export async function startStack(world: World, { say, doing }: StackEvents): Pro
     });
     doing('starting Temporal and Postgres');
     const [temporal, postgres, definitions, token] = await together([
-      openTemporal(world, say).then(keepEnd(ends)),
-      openPostgres(world, say).then(keepEnd(ends)),
+      openTemporal(world, events).then(keepEnd(ends)),
+      openPostgres(world, events).then(keepEnd(ends)),
       readCatalogue(world),
       ensureToken(world.home),
     ]);

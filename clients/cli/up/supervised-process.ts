@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PerennialError } from '../../../domain/errors.js';
+import { openLog, readLog } from '../../../tools/log-file.mjs';
 import { endProcess } from '../../../tools/processes.mjs';
-import { openLog, readLog } from './log-file.js';
 import type { ProcessRecord } from './process-record.js';
 
 export type ProcessSpec = {
