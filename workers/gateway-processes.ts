@@ -1,7 +1,9 @@
 import cluster from 'node:cluster';
 import type { Worker } from 'node:cluster';
 import { KeyAllowances, type Allowance, type Allowed, type SharedLimits } from '../gateway/access/shared-limits.js';
+import { reasonOf } from '../gateway/log.js';
 import type { OwnAnswer, SiblingAnswer, SiblingCall, Siblings } from '../gateway/siblings/siblings.js';
+import { saveHandedConnections } from './handed-connections.js';
 import { sayReady } from './process.js';
 
 /** Between a process of the gateway and the one that started it; `id` pairs what is asked with what is answered. */
@@ -31,7 +33,9 @@ const maxSoonEnds = 5;
 export function superviseProcesses(count: number): { run(): Promise<void>; stop(): void } {
   const members = new Map<number, Worker>();
   const asked = new Map<number, { readonly waiting: Set<number>; readonly answers: SiblingAnswer[]; done(): void }>();
-  const ready = new Set<number>();
+  /** Those that serve now, and those that ever did. */
+  const serving = new Map<number, Worker>();
+  const known = new Set<number>();
   const allowances = new KeyAllowances();
   let nextAsk = 0;
   let stopping = false;
@@ -44,15 +48,19 @@ export function superviseProcesses(count: number): { run(): Promise<void>; stop(
     const startedMs = performance.now();
     const worker = cluster.fork({ [indexVariable]: String(index), [againVariable]: isSaid ? '1' : '0' });
     members.set(index, worker);
-    worker.on('message', (message: Message) => receive(index, message));
+    saveHandedConnections(worker, () => [...serving.values()].some((other) => other !== worker && other.isConnected()));
+    worker.on('message', (message: Message) => receive({ index, worker }, message));
+    // What is sent to one that has just died fails; that it has, `exit` tells. Unheard, it would end this process and so all.
+    worker.on('error', () => undefined);
     worker.on('exit', (code, signal) => {
       members.delete(index);
+      serving.delete(index);
       for (const [id, ask] of asked) if (ask.waiting.delete(index) && ask.waiting.size === 0) settle(id);
       if (members.size === 0 && stopping) return allEnded();
       if (stopping) return;
       soonEnds = performance.now() - startedMs < soonMs ? soonEnds + 1 : 0;
       const reason = signal === null ? `code ${code}` : signal;
-      if (!ready.has(index) || soonEnds >= maxSoonEnds)
+      if (!known.has(index) || soonEnds >= maxSoonEnds)
         return fail(new Error(`process ${index} of the gateway ended with ${reason}: the lines above say why`));
       process.stderr.write(`${JSON.stringify({ level: 'error', event: 'processEnded', process: index, reason, restartAfterMs })}\n`);
       setTimeout(() => !stopping && start(index), restartAfterMs);
@@ -63,12 +71,13 @@ export function superviseProcesses(count: number): { run(): Promise<void>; stop(
     asked.delete(id);
     ask?.done();
   };
-  const receive = (index: number, message: Message): void => {
+  const receive = ({ index, worker }: { index: number; worker: Worker }, message: Message): void => {
     if (message.kind === 'ready') {
-      ready.add(index);
+      if (members.get(index) === worker) serving.set(index, worker);
+      known.add(index);
       // Said once: whoever waited for it may have gone when a process comes back.
-      if (!isSaid && ready.size === count) sayReady('gateway', { ...message.details, processes: count });
-      isSaid ||= ready.size === count;
+      if (!isSaid && known.size === count) sayReady('gateway', { ...message.details, processes: count });
+      isSaid ||= known.size === count;
       return;
     }
     if (message.kind === 'answer') {
@@ -79,17 +88,19 @@ export function superviseProcesses(count: number): { run(): Promise<void>; stop(
     }
     if (message.kind === 'take') {
       const allowed = allowances.take(message.allowance, performance.now());
-      return send(members.get(index), { kind: 'taken', id: message.id, allowed });
+      return send(worker, { kind: 'taken', id: message.id, allowed });
     }
     if (message.kind === 'give') return allowances.give(message.allowance);
     if (message.kind !== 'ask') return;
-    const others = [...members].filter(([other]) => other !== index);
+    // One that is starting cannot answer, and has nothing to tell yet.
+    const others = [...serving].filter(([other]) => other !== index);
     const id = nextAsk++;
     const answers: SiblingAnswer[] = [];
     const limit = setTimeout(() => settle(id), answerLimitMs);
     const done = (): void => {
       clearTimeout(limit);
-      send(members.get(index), { kind: 'answers', id: message.id, answers });
+      // To whoever asked: by now there may be another process of its number.
+      send(worker, { kind: 'answers', id: message.id, answers });
     };
     asked.set(id, { waiting: new Set(others.map(([other]) => other)), answers, done });
     for (const [, other] of others) send(other, { kind: 'asked', id, from: index, call: message.call });
@@ -117,8 +128,8 @@ export function superviseProcesses(count: number): { run(): Promise<void>; stop(
   };
 }
 
-function send(worker: Worker | undefined, message: Message): void {
-  if (worker?.isConnected() === true) worker.send(message);
+function send(worker: Worker, message: Message): void {
+  if (worker.isConnected()) worker.send(message);
 }
 
 /** The place of this process among those of the gateway; null when it is the only one. */
@@ -141,6 +152,13 @@ export function joinProcesses(
   const taking = new Map<number, (allowed: Allowed) => void>();
   let next = 0;
   const tell = (message: Message): void => void process.send?.(message);
+  const answered = async (call: SiblingCall): Promise<OwnAnswer> => {
+    try {
+      return await answer(call);
+    } catch (error) {
+      return { status: 500, contentType: 'application/json', body: JSON.stringify({ error: reasonOf(error) }) };
+    }
+  };
   process.on('message', (message: Message) => {
     if (message.kind === 'answers') {
       waiting.get(message.id)?.(message.answers);
@@ -149,7 +167,7 @@ export function joinProcesses(
       taking.get(message.id)?.(message.allowed);
       taking.delete(message.id);
     } else if (message.kind === 'asked') {
-      void answer(message.call).then((answered) => tell({ kind: 'answer', id: message.id, from: own, answer: answered }));
+      void answered(message.call).then((given) => tell({ kind: 'answer', id: message.id, from: own, answer: given }));
     }
   });
   return {
