@@ -7,6 +7,7 @@ import { PerennialError } from '../../domain/errors.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { HeldRefusals } from './held-refusals.js';
 import { nodeServer } from './node-server.js';
+import type { Due } from './open-exchanges.js';
 import { QuickLane } from './quick-lane.js';
 import type { Reply } from './reply.js';
 import { ReplyHeads } from './reply-heads.js';
@@ -37,9 +38,9 @@ export function httpServer(config: GatewayConfig, handle: (request: GatewayReque
   let unreadable = 0;
   let connections = 0;
   const isDraining = (): boolean => draining;
-  const broken = (error: NodeJS.ErrnoException, socket: Duplex): void => {
+  const broken = (error: NodeJS.ErrnoException, socket: Duplex, due?: Due): void => {
     unreadable++;
-    refuseUnreadable(error, socket);
+    refuseUnreadable(error, socket, { due, limitMs: config.sendTimeoutMs });
   };
   const server = nodeServer(config, { handle, isDraining, broken });
   const takeOver = soleListener(server);

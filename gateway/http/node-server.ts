@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { GatewayConfig } from '../gateway-config.js';
+import { type Due, OpenExchanges } from './open-exchanges.js';
 import { responseSink } from './piece-sinks.js';
 import type { Reply } from './reply.js';
 import { sendStream } from './streamed-reply.js';
@@ -13,8 +14,8 @@ export type NodeServerDeps = {
   readonly handle: (request: GatewayRequest) => Reply | Promise<Reply>;
   /** Whether answers advise to connect anew. */
   isDraining(): boolean;
-  /** What came on a connection cannot be read, or it broke. */
-  broken(error: NodeJS.ErrnoException, socket: Duplex): void;
+  /** What came on a connection cannot be read, or it broke; the requests that came before it are answered. */
+  broken(error: NodeJS.ErrnoException, socket: Duplex, due: Due): void;
 };
 
 type Sending = { readonly draining: boolean; readonly timeoutMs: number };
@@ -23,6 +24,7 @@ const maxHeaderBytes = 16 * 1024;
 
 /** The server of `node:http` around `handle`: it reads every form of HTTP/1 that there is, within the limits. */
 export function nodeServer(config: GatewayConfig, { handle, isDraining, broken }: NodeServerDeps): Server {
+  const exchanges = new OpenExchanges();
   const server = createServer(
     {
       keepAliveTimeout: config.keepAliveTimeoutMs,
@@ -35,6 +37,7 @@ export function nodeServer(config: GatewayConfig, { handle, isDraining, broken }
       requireHostHeader: false,
     },
     (request, response) => {
+      exchanges.begin(request, response);
       if (request.httpVersionMajor < 1) return refuseOldVersion(response);
       if (!hasOneHost(request)) return refuseHosts(response);
       Promise.resolve(handle(request))
@@ -44,7 +47,10 @@ export function nodeServer(config: GatewayConfig, { handle, isDraining, broken }
     },
   );
   server.maxConnections = config.maxConnections;
-  server.on('clientError', broken);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) return broken(error, socket, 'break');
+    exchanges.whenAnswered(socket, (due) => broken(error, socket, due));
+  });
   return server;
 }
 

@@ -30,7 +30,11 @@ export async function openFronts(handle: Handle, limits: Partial<GatewayConfig> 
     if (request instanceof WholeRequest) quickly++;
     return handle(request);
   });
-  const plain = nodeServer(config, { handle, isDraining: () => false, broken: refuseUnreadable });
+  const plain = nodeServer(config, {
+    handle,
+    isDraining: () => false,
+    broken: (error, socket, due) => refuseUnreadable(error, socket, { due, limitMs: 1_000 }),
+  });
   plain.listen(0, '127.0.0.1');
   await once(plain, 'listening');
   return {
