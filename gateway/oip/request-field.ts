@@ -20,7 +20,7 @@ export function readField(field: RequestField, input: RequestInput): readonly (s
     const expected = expectedOf(field, value);
     if (expected !== null) {
       throw invalid(
-        `input ${quote(field.name)}, row ${row}, is ${typeof value === 'number' ? value : kindOf(value)}: ${expected} is expected`,
+        `input ${quote(field.name)}, row ${row}, is ${typeof value === 'number' || typeof value === 'bigint' ? value : kindOf(value)}: ${expected} is expected`,
       );
     }
   }
@@ -44,8 +44,8 @@ function expectedOf(field: RequestField, value: unknown): string | null {
       if (typeof value !== 'string') return 'text';
       return value.length > maxTextLength ? `text of at most ${maxTextLength} characters` : null;
     case 'INT64':
-      if (typeof value !== 'number' || !Number.isInteger(value)) return 'a whole number';
-      if (!Number.isSafeInteger(value)) return 'a whole number within 2^53, which JSON numbers carry exactly,';
+      if (typeof value !== 'bigint' && !Number.isInteger(value)) return 'a whole number';
+      if (typeof value !== 'number' || !Number.isSafeInteger(value)) return 'a whole number within 2^53, which JSON numbers carry exactly,';
       break;
     case 'FP32':
       if (typeof value !== 'number' || !Number.isFinite(value)) return 'a finite number';

@@ -42,7 +42,7 @@ export function answerBody(answer: PredictionAnswer, format: Format): Pick<Reply
       };
     case 'csv': {
       const { outputs, rows } = table(answer);
-      const lines = Array.from({ length: rows }, (_, row) => outputs.map((output) => cells(output, { row, rows }).join(',')).join(','));
+      const lines = Array.from({ length: rows }, (_, row) => outputs.map((output) => csvCells(output, { row, rows }).join(',')).join(','));
       return { contentType: 'text/csv; charset=utf-8', body: `${lines.join('\n')}\n` };
     }
     case 'npy': {
@@ -74,6 +74,14 @@ function table(answer: PredictionAnswer): { outputs: readonly OutputTensor[]; ro
   const outputs = answer.predicted.outputs.filter(({ name }) => wanted === null || wanted.some((asked) => asked.name === name));
   const first = outputs[0]?.shape[0] ?? 0;
   return { outputs, rows: first > 0 && outputs.every(({ shape }) => shape[0] === first) ? first : answer.ids.length };
+}
+
+/** As `cells`, but texts as CSV has them: a quote in one is written twice. */
+function csvCells(output: OutputTensor, at: { row: number; rows: number }): string[] {
+  if (output.datatype !== 'BYTES') return cells(output, at);
+  const texts = output.data as ArrayLike<string>;
+  const width = Math.floor(texts.length / at.rows);
+  return Array.from({ length: width }, (_, i) => `"${texts[at.row * width + i]!.replaceAll('"', '""')}"`);
 }
 
 function cells(output: OutputTensor, at: { row: number; rows: number }): string[] {

@@ -8,7 +8,7 @@ import { linesOf } from '../streams/body-lines.js';
 import type { NpyArray } from './npy.js';
 import { npyColumns, npyInput, readNpy } from './npy.js';
 import { fromInstances } from '../oip/instances.js';
-import { fromCsv } from './sagemaker-csv.js';
+import { csvText, fromCsv } from './sagemaker-csv.js';
 
 /** How a body holds its rows, which is how the answer holds them unless another form is accepted. */
 export type Format = 'oip' | 'binary' | 'instances' | 'csv' | 'jsonLines' | 'npy';
@@ -52,7 +52,7 @@ export function readRequestBody(taken: Taken): RequestBody {
   const { body, contentType, maxJsonDepth } = taken;
   switch (mediaFormat(contentType)) {
     case 'csv': {
-      const text = body.toString('utf8');
+      const text = csvText(body);
       return { kind: 'rows', format: 'csv', read: (plan) => fromCsv(text, plan) };
     }
     case 'jsonLines': {

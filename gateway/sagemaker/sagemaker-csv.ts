@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { invalid } from '../http/request-error.js';
 import { namesOf, requestOf } from '../oip/instances.js';
 import type { InferRequest } from '../oip/oip-request.js';
@@ -30,6 +31,12 @@ export function fromCsv(text: string, plan: ServingPlan): InferRequest {
   return requestOf(plan, columns);
 }
 
+/** The text of a CSV body. Throws a `RequestError` when it is not UTF-8. */
+export function csvText(body: Buffer): string {
+  if (!isUtf8(body)) throw invalid('the CSV body is not UTF-8');
+  return body.toString('utf8');
+}
+
 /** Cells of a row that an input takes: one value, a list of so many, or (-1) a list of all that there are. */
 function widthOf({ name, shape }: SignatureTensor, inputs: number): number | 'one' {
   if (shape.length <= 1) return 'one';
@@ -43,23 +50,56 @@ export function isCsvHeader(line: string, plan: ServingPlan): boolean {
   return readLine(line, 0).join(',') === plan.inputs.map(({ name }) => name).join(',');
 }
 
+/** The cells of a line, in time that grows with its length: a regular expression for all of it would go back and forth. */
 function readLine(line: string, row: number): string[] {
   const cells: string[] = [];
-  const pattern = /\s*(?:"((?:[^"]|"")*)"|([^",]*))\s*(,|$)/y;
-  for (;;) {
-    const found = pattern.exec(line);
-    if (found === null) throw invalid(`row ${row} is no CSV: a quote does not close`);
-    cells.push(found[1] === undefined ? found[2]!.trim() : found[1].replaceAll('""', '"'));
-    if (found[3] === '') return cells;
+  for (let at = 0; ; at++) {
+    const from = afterSpaces(line, at);
+    let end: number;
+    if (line[from] === '"') {
+      const quote = closingQuote(line, from + 1);
+      end = quote < 0 ? -1 : afterSpaces(line, quote + 1);
+      if (end < 0 || (end < line.length && line[end] !== ',')) throw invalid(`row ${row} is no CSV: a quote does not close`);
+      cells.push(line.slice(from + 1, quote).replaceAll('""', '"'));
+    } else {
+      const comma = line.indexOf(',', from);
+      end = comma < 0 ? line.length : comma;
+      const cell = line.slice(from, end).trimEnd();
+      if (cell.includes('"')) throw invalid(`row ${row} is no CSV: a quote stands within a cell that does not begin with one`);
+      cells.push(cell);
+    }
+    if (end === line.length) return cells;
+    at = end;
   }
 }
+
+const spaces = /\s*/y;
+
+function afterSpaces(line: string, at: number): number {
+  spaces.lastIndex = at;
+  spaces.exec(line);
+  return spaces.lastIndex;
+}
+
+/** Where a quoted cell ends; two quotes in it stand for one. -1 when it does not. */
+function closingQuote(line: string, from: number): number {
+  let at = line.indexOf('"', from);
+  while (at >= 0 && line[at + 1] === '"') at = line.indexOf('"', at + 2);
+  return at;
+}
+
+/** Anything else may be a number to JavaScript, such as 0x10, and to nobody who writes CSV. */
+const otherThanDecimal = /[^\d.eE+-]/;
+/** Digits that an INT64 or UINT64 may have, and some more. */
+const maxIntegerLength = 24;
 
 function readCell(cell: string, at: { row: number; input: SignatureTensor }): unknown {
   const { datatype, name } = at.input;
   if (datatype === 'BYTES') return cell;
   if (datatype === 'BOOL') return cell === 'true' || cell === '1' ? true : cell === 'false' || cell === '0' ? false : cell;
   const value = Number(cell);
-  if (cell === '' || Number.isNaN(value))
+  if (cell === '' || Number.isNaN(value) || otherThanDecimal.test(cell))
     throw invalid(`row ${at.row}: ${name} is ${JSON.stringify(cell.slice(0, 50))}: a number is expected`);
-  return value;
+  const isLong = (datatype === 'INT64' || datatype === 'UINT64') && !Number.isSafeInteger(value) && cell.length <= maxIntegerLength;
+  return isLong && /^[+-]?\d+$/.test(cell) ? BigInt(cell) : value;
 }

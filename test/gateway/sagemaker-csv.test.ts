@@ -10,11 +10,12 @@ const ownTensors = (input: string, output: string) => ({ ...passedThrough, onnx:
 const iris = fileURLToPath(new URL('../conformance/models/iris.onnx', import.meta.url));
 
 beforeAll(async () => {
+  await stage.addFixture('mixed');
   await stage.addLive({ model: 'open', version: '1.0.0', onnx: 'identity-float', spec: ownTensors('x', 'y') });
   gateway = await stage.serve([{ model: 'iris', version: '1.0.0', onnx: iris, spec: ownTensors('measures', 'logits') }]);
 });
 
-async function invoke(model: string, body: string) {
+async function invoke(model: string, body: string | Uint8Array) {
   const answer = await fetch(`${gateway.url}/endpoints/${model}/invocations`, {
     method: 'POST',
     body,
@@ -43,5 +44,48 @@ describe('CSV for an input of several values a row', () => {
     expect((await invoke('open', '1,2\n3')).status).toBe(400);
     expect((await invoke('iris', '1,0,0,x')).text).toContain('a number is expected');
     expect((await invoke('iris', '1,0,0,0')).status).toBe(200);
+  });
+});
+
+describe('cells', () => {
+  it.each([
+    ['spaces around cells', ' 1 ,\t"2" \n3 , 4', '1,2\n3,4\n'],
+    ['a mark of the order of bytes', '\ufeff1,2', '1,2\n'],
+    ['signs and exponents', '+1,-2.5e-1', '1,-0.25\n'],
+  ])('%s are taken', async (_, body, text) => {
+    expect(await invoke('open', body)).toEqual({ status: 200, text });
+  });
+
+  it.each([
+    ['a quote within a cell', '1"2,3', 'a quote stands within a cell'],
+    ['a quote that does not close', '1,"2', 'a quote does not close'],
+    ['more behind a quoted cell', '"1"2,3', 'a quote does not close'],
+    ['a number that is none in CSV', '0x10,2', '"0x10": a number is expected'],
+    ['no number at all', '1,', '"": a number is expected'],
+  ])('%s: 400 with the reason', async (_, body, reason) => {
+    const { status, text } = await invoke('open', body);
+    expect([status, (JSON.parse(text) as { message: string }).message]).toEqual([400, expect.stringContaining(reason)]);
+  });
+
+  it('keep text as it stands between quotes, and integers to their last digit', async () => {
+    const { status, text } = await invoke('mixed', '1,2,9007199254740993,true,"a ""b"", c"');
+    expect([status, text]).toEqual([200, expect.stringContaining(',9007199254740993,false,')]);
+    // Written as it is read: what comes back can be sent again.
+    expect(text.trim().endsWith(',"a ""b"", c"')).toBe(true);
+  });
+
+  it('that are not UTF-8 are refused', async () => {
+    expect((await invoke('mixed', Buffer.from('1,2,3,true,\xe9', 'latin1'))).status).toBe(400);
+  });
+
+  // Read by a regular expression, each of these would keep the gateway busy for hours.
+  it.each([
+    ['spaces before a cell that is none', `${' '.repeat(1_000_000)}1"`],
+    ['quotes', '"'.repeat(1_000_001)],
+    ['digits', `${'1'.repeat(1_000_000)}x`],
+    ['an integer', '1'.repeat(1_000_000)],
+  ])('of a million characters take no time: %s', async (_, cell) => {
+    expect((await invoke('mixed', `1,2,${cell},true,a`)).status).toBe(400);
+    expect((await invoke('open', '1,2')).status).toBe(200);
   });
 });
