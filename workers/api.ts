@@ -1,9 +1,11 @@
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { serve } from '@hono/node-server';
 import { ensureToken } from '../adapters/keys/api-token.js';
 import { createApi } from '../clients/api/create-api.js';
 import { modelClock } from '../clients/api/model-clock.js';
 import { postgresRegistry } from '../clients/api/registry.js';
+import { openUploads } from '../clients/api/uploads.js';
 import { LifecycleCommands } from '../clients/client/lifecycle-commands.js';
 import { reconcileFromRegistry } from '../schedules/reconcile.js';
 import { refuseOpenBind } from './bind.js';
@@ -11,6 +13,9 @@ import { runProcess, sayReady, untilStopped } from './process.js';
 import { openStores } from './stores.js';
 import { openTelemetry } from './telemetry.js';
 import { connectClient } from './temporal-connection.js';
+
+/** 2 GiB, the largest file, over 5 Mbit/s. */
+const longestUploadMs = 3_600_000;
 
 // The control API. It wants its token on loopback too; beyond loopback the token must have been given on purpose.
 await runProcess('api', async (config) => {
@@ -27,6 +32,7 @@ await runProcess('api', async (config) => {
     registry,
     commands,
     objects,
+    uploads: await openUploads({ objects, folder: join(config.home, 'scratch', 'uploads') }),
     token: config.token ?? (await ensureToken(config.home)),
     hosts,
     schedulesChanged,
@@ -35,7 +41,8 @@ await runProcess('api', async (config) => {
   const { stopping, stop } = untilStopped();
   return {
     async run() {
-      const server = serve({ fetch: api.fetch, hostname: config.bind, port: config.apiPort }, (address: AddressInfo) => {
+      const serverOptions = { requestTimeout: longestUploadMs };
+      const server = serve({ fetch: api.fetch, hostname: config.bind, port: config.apiPort, serverOptions }, (address: AddressInfo) => {
         port = address.port;
         sayReady('api', { url: `http://${config.bind}:${port}` });
       });

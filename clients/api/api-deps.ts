@@ -5,11 +5,13 @@ import { PerennialError } from '../../domain/errors.js';
 import type { LifecycleCommands } from '../client/lifecycle-commands.js';
 import type { ApiRegistry } from './registry.js';
 import { failure } from './schemas.js';
+import type { Uploads } from './uploads.js';
 
 export type ApiDeps = {
   readonly registry: ApiRegistry;
   readonly commands: LifecycleCommands;
-  readonly objects: Pick<ObjectStore, 'get'>;
+  readonly objects: Pick<ObjectStore, 'get' | 'has'>;
+  readonly uploads: Uploads;
   /** The bearer token that every route but the health check wants. */
   readonly token: string;
   /** Exact values of the Host header that are answered, such as `127.0.0.1:8500`; asked at each request, since a port may be chosen late. */

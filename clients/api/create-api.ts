@@ -7,6 +7,7 @@ import { commandRoutes } from './routes/commands.js';
 import { definitionRoutes } from './routes/definitions.js';
 import { governanceRoutes } from './routes/governance.js';
 import { modelRoutes } from './routes/models.js';
+import { objectRoutes, objectsPath } from './routes/objects.js';
 import { runRoutes } from './routes/runs.js';
 import { versionRoutes } from './routes/versions.js';
 import { health } from './schemas.js';
@@ -33,17 +34,16 @@ export function createApi(deps: ApiDeps): Api {
   api.onError(failureAnswers(deps.log));
   api.notFound(unknownRoute);
   api.use(access(deps));
-  api.use(
-    bodyLimit({
-      maxSize: maxBodyBytes,
-      onError: (c) =>
-        tell(c, 413, {
-          type: 'DataInvalid',
-          message: `The body is larger than ${maxBodyBytes} bytes, the most that is taken.`,
-          details: { maxBodyBytes },
-        }),
-    }),
-  );
+  const limited = bodyLimit({
+    maxSize: maxBodyBytes,
+    onError: (c) =>
+      tell(c, 413, {
+        type: 'DataInvalid',
+        message: `The body is larger than ${maxBodyBytes} bytes, the most that is taken.`,
+        details: { maxBodyBytes },
+      }),
+  });
+  api.use((c, next) => (c.req.path === objectsPath ? next() : limited(c, next)));
   api.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
   api.openapi(
     createRoute({
@@ -56,7 +56,8 @@ export function createApi(deps: ApiDeps): Api {
     }),
     (c) => c.json({ live: true as const }, 200),
   );
-  for (const routes of [modelRoutes, runRoutes, versionRoutes, commandRoutes, governanceRoutes, definitionRoutes]) routes(api, deps);
+  for (const routes of [modelRoutes, runRoutes, versionRoutes, commandRoutes, governanceRoutes, definitionRoutes, objectRoutes])
+    routes(api, deps);
   api.doc31('/api/openapi.json', { ...document, security: [{ token: [] }] });
   return api;
 }

@@ -32,6 +32,43 @@ const requestId = z
   .optional()
   .openapi({ description: 'The same id again answers the same and does nothing twice' });
 
+export const objectRef = z
+  .strictObject({
+    digest: z
+      .string()
+      .regex(/^sha256:[0-9a-f]{64}$/, 'sha256: and 64 hexadecimal digits are expected')
+      .openapi({ description: 'SHA-256 of the bytes', example: `sha256:${'0'.repeat(64)}` }),
+    bytes: z
+      .int()
+      .min(1)
+      .max(2 * 1024 ** 3),
+    mediaType: z.string().min(1).max(100),
+  })
+  .openapi('ObjectRef');
+const importedModel = z
+  .strictObject({
+    onnx: objectRef.openapi({ description: 'The ONNX file, as POST /api/objects answered it' }),
+    framework: text.max(200).exactOptional().openapi({ description: 'What made it', example: 'xgboost 3.1.2' }),
+    example: objectRef.exactOptional().openapi({ description: 'A request that the file answers, as Open Inference Protocol JSON' }),
+    expected: objectRef.exactOptional().openapi({ description: 'What the native model answered to the example' }),
+    tolerance: z
+      .number()
+      .gt(0)
+      .max(1)
+      .exactOptional()
+      .openapi({ description: 'How far an answer may be from the expected one: relative to it, absolute below 1; default 1e-4' }),
+    trainedToMs: z.int().exactOptional().openapi({ description: 'Event time before which the model saw rows, epoch milliseconds' }),
+  })
+  .refine(({ example, expected }) => expected === undefined || example !== undefined, {
+    path: ['example'],
+    message: 'the request to which "expected" is the answer is expected too',
+  })
+  .refine(({ expected, tolerance }) => tolerance === undefined || expected !== undefined, {
+    path: ['expected'],
+    message: 'an answer that "tolerance" is about is expected too',
+  })
+  .openapi('ImportedModel');
+
 export const command = z.strictObject({ by, reason, requestId }).openapi('Command');
 export const signedChange = z.strictObject({ by, reason });
 export const retrain = z
@@ -42,6 +79,9 @@ export const retrain = z
     asOf: z.union([z.int(), moment]).optional().openapi({ description: "Model time that the run sees; the model's clock when absent" }),
     trigger: z.enum(['manual', 'rehearsal', 'drift']).optional(),
     useCache: z.boolean().optional().openapi({ description: 'Whether unchanged steps are reused; default true' }),
+    imported: importedModel
+      .optional()
+      .openapi({ description: 'For a model whose versions are imported: the file that becomes the next one' }),
   })
   .openapi('Retrain');
 export const decision = z

@@ -29,6 +29,8 @@ import { createRolloutStore } from '../../adapters/postgres/serving/rollout-stor
 import { createApi } from '../../clients/api/create-api.js';
 import { modelClock } from '../../clients/api/model-clock.js';
 import { postgresRegistry } from '../../clients/api/registry.js';
+import type { UploadMediaType } from '../../clients/api/upload-limits.js';
+import { openUploads } from '../../clients/api/uploads.js';
 import { runCli } from '../../clients/cli/run-cli.js';
 import { LifecycleCommands } from '../../clients/client/lifecycle-commands.js';
 import { PerennialClient } from '../../clients/client/perennial-client.js';
@@ -54,7 +56,7 @@ export type CliRun = { readonly code: number; readonly stdout: string; readonly 
  * The control API over the real registry, and real workflows on the real dev server whose data, training and gateways
  * are faked: what a client talks to. Workers run only when they are asked for.
  */
-export async function openStack({ withWorker = true }: { withWorker?: boolean } = {}) {
+export async function openStack({ withWorker = true, limits }: { withWorker?: boolean; limits?: Record<UploadMediaType, number> } = {}) {
   const { home } = freshWorkspace();
   const temporal = await freshNamespace();
   const database = await openDatabase({ url: await freshDatabase(), applicationName: 'test', acceptForgetfulServer: true });
@@ -74,6 +76,7 @@ export async function openStack({ withWorker = true }: { withWorker?: boolean } 
     registry,
     commands,
     objects,
+    uploads: await openUploads({ objects, folder: join(home, 'uploads'), ...(limits === undefined ? {} : { limits }) }),
     token,
     hosts: () => hosts,
     schedulesChanged: async () => void (await reconcileFromRegistry(client.schedule, registry)),
@@ -140,6 +143,7 @@ export async function openStack({ withWorker = true }: { withWorker?: boolean } 
     temporal,
     client,
     registry,
+    objects,
     db: database.db,
     apiUrl,
     api,

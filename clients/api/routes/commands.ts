@@ -1,6 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import type { ImportedModel } from '../../../contracts/imported-model.js';
 import { answers, type Api, type ApiDeps, ok, requireModel } from '../api-deps.js';
 import { plainRoutes } from '../plain-routes.js';
+import { objectsPath } from './objects.js';
 import { command, commandAnswer, decideAnswer, decision, modelParam, promote, retrain, retrainAnswer, rolloutAnswer } from '../schemas.js';
 
 const rolloutAnswersWithinMs = 2_000;
@@ -18,7 +20,10 @@ export function commandRoutes(api: Api, deps: ApiDeps): void {
       input: retrain,
       responses: answers('What became of it', retrainAnswer),
     },
-    (model, asked) => commands.retrain(model, asked),
+    async (model, asked) => {
+      const reason = asked.imported === undefined ? null : await absentObjects(deps, asked.imported);
+      return reason === null ? await commands.retrain(model, asked) : { kind: 'refused', reason };
+    },
   );
   send(
     {
@@ -81,6 +86,15 @@ export function commandRoutes(api: Api, deps: ApiDeps): void {
       },
     );
   }
+}
+
+/** Why a run of this file could only fail; null when all that it names is in the object store. */
+async function absentObjects({ objects }: Pick<ApiDeps, 'objects'>, { onnx, example, expected }: ImportedModel): Promise<string | null> {
+  const named = Object.entries({ onnx, example, expected }).filter((entry) => entry[1] !== undefined);
+  const present = await Promise.all(named.map(([, object]) => objects.has(object!.digest)));
+  const absent = named.filter((_, index) => present[index] !== true).map(([name, object]) => `imported.${name} (${object!.digest})`);
+  if (absent.length === 0) return null;
+  return `the object store has no ${absent.join(', no ')}: send the bytes to POST ${objectsPath} first, and name what it answers`;
 }
 
 const rolloutSummaries = {
