@@ -3,7 +3,7 @@ import { PerennialError } from '../domain/errors.js';
 import { canonicalJson } from '../domain/json.js';
 import type { z } from 'zod';
 import type { ImportedDefinition, ModelDefinition, TrainedDefinition } from '../domain/model-definition.js';
-import { shapeFaults, type DefinitionFault } from './definition-fault.js';
+import { fault, shapeFaults, type DefinitionFault } from './definition-fault.js';
 import { trainedFaults } from './definition-rules.js';
 import { trainedSchema } from './definition-schema.js';
 import { importedFaults } from './imported-rules.js';
@@ -27,8 +27,11 @@ export function defineImportedModel(definition: ImportedDefinition): ImportedDef
  * must agree between fields. Throws `DataInvalid` with `details.faults`.
  */
 export function parseDefinition(value: unknown): ModelDefinition {
-  const imported = typeof value === 'object' && value !== null && 'versions' in value;
-  return imported ? checked(importedSchema, importedFaults, value) : checked(trainedSchema, trainedFaults, value);
+  if (typeof value !== 'object' || value === null || !('versions' in value)) return checked(trainedSchema, trainedFaults, value);
+  // Of another value nobody knows which of the two was meant: the faults of either would be beside the point.
+  if (value.versions !== 'imported')
+    throw invalid(value, [fault('versions', '"imported", or no such field where the versions are trained here', value.versions)]);
+  return checked(importedSchema, importedFaults, value);
 }
 
 function checked<Definition extends ModelDefinition>(

@@ -12,8 +12,14 @@ export function trainedFaults(definition: TrainedDefinition): DefinitionFault[] 
     ...metricRules(definition),
     ...tuningRules(definition),
     ...requestRules(definition),
+    ...limitRules(definition),
     ...servingRules(definition, definition.eventTime),
   ];
+}
+
+/** Retrained versions follow each other without anybody looking closely: their rollouts are judged by labels too. */
+function limitRules({ rollout }: TrainedDefinition): DefinitionFault[] {
+  return rollout.limits.quality === undefined ? [fault('rollout.limits.quality', 'an object', undefined)] : [];
 }
 
 function uniqueNames(definition: TrainedDefinition): DefinitionFault[] {

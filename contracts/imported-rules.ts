@@ -1,3 +1,4 @@
+import { planOf } from '../domain/capture-retention.js';
 import type { ImportedDefinition } from '../domain/model-definition.js';
 import { type DefinitionFault, fault } from './definition-fault.js';
 import { featureFieldRules, namedTwice, servingRules } from './serving-rules.js';
@@ -10,6 +11,7 @@ export function importedFaults(definition: ImportedDefinition): DefinitionFault[
     ...namedTwice('serving.request', serving.request),
     ...featureFieldRules(serving.request, features),
     ...(features.length === 0 ? tensorRules(definition) : []),
+    ...pairRules(definition),
     ...servingRules(definition, null),
   ];
 }
@@ -33,4 +35,14 @@ function tensorRules({ serving }: ImportedDefinition): DefinitionFault[] {
         fault(`serving.output.${bound}`, 'left out: without features the outputs are answered as the file has them', serving.output[bound]),
       );
   return faults;
+}
+
+/** Labels judge by questions that both versions answered: a canary alone asks each question of one of them. */
+function pairRules(definition: ImportedDefinition): DefinitionFault[] {
+  const { quality } = definition.rollout.limits;
+  const { name, steps } = planOf(definition);
+  const waitsForPairs = steps.some(({ kind }) => kind === 'canary') && !steps.some(({ kind }) => kind === 'shadow');
+  if (quality === undefined || definition.serving.subject.length > 0 || !waitsForPairs) return [];
+  const expected = `left out, or a serving.subject, or the plan shadow-then-canary: without them no question is answered by both versions, and a rollout by ${name} waits for labels until its deadline`;
+  return [fault('rollout.limits.quality', expected, quality)];
 }

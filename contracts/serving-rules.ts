@@ -12,7 +12,7 @@ import { type DefinitionFault, fault } from './definition-fault.js';
 export function servingRules(definition: ModelDefinition, eventTime: string | null): DefinitionFault[] {
   const { serving } = definition;
   const faults: DefinitionFault[] = [];
-  const names = serving.request.map(({ name }) => name);
+  const names = [...new Set(serving.request.map(({ name }) => name))];
   serving.request.forEach((field, i) => {
     if (field.min !== undefined && field.max !== undefined && field.min > field.max)
       faults.push(fault(`serving.request[${i}].min`, `at most max (${field.max})`, field.min));
@@ -49,7 +49,8 @@ export function namedTwice(path: string, list: readonly { readonly name: string 
 
 function entityRules({ serving }: ModelDefinition, eventTime: string | null): DefinitionFault[] {
   const { entities } = serving;
-  if (entities === undefined) return [];
+  // Where there are no fields, that alone is the fault.
+  if (entities === undefined || serving.request.length === 0) return [];
   const fields = new Map(serving.request.map((field) => [field.name, field]));
   const faults: DefinitionFault[] = [];
   entities.features.forEach((name, i) => {
