@@ -1,3 +1,4 @@
+import type { ServingSpec } from '../contracts/artifacts.js';
 import type { DevicePlace } from '../domain/devices.js';
 
 /** A tensor that goes into or comes out of a model on trial. Row-major. */
@@ -45,4 +46,32 @@ export type ModelTrials = {
   probe(on: DevicePlace, limits: TrialLimits): Promise<string | null>;
   /** Ends the processes kept for the next trial. */
   close(): Promise<void>;
+};
+
+/** A tensor as callers of the Open Inference Protocol see it; -1 is a size that the request chooses. */
+export type SignatureTensor = { readonly name: string; readonly datatype: string; readonly shape: readonly number[] };
+
+/** What callers of a package send and get, and what it answered to one of them. */
+export type PackageAnswers = {
+  readonly inputs: readonly SignatureTensor[];
+  readonly outputs: readonly SignatureTensor[];
+  /** The request that was asked: the given one, or one made of the inputs. */
+  readonly example: unknown;
+  /** Elements row-major; an integer that a JavaScript number would round is text with all its digits. */
+  readonly answers: readonly (SignatureTensor & { readonly data: readonly (number | string | boolean)[] })[];
+  /** How long each run took, milliseconds, after those that only warm up. */
+  readonly runsMs: readonly number[];
+};
+
+/** Asks a package as a gateway does, in a process of its own. */
+export type PackageTrials = {
+  /**
+   * Asks the example, or when it is null a request made of the inputs, and measures up to `runs` runs of it, fewer of a slow
+   * model. `ArtifactRejected` with the reason when a gateway would refuse the file or the example, when the file crashes,
+   * answers no finite numbers, or answers a row otherwise than the same row in a batch.
+   */
+  ask(
+    contents: { readonly model: Uint8Array; readonly spec: ServingSpec; readonly example: unknown },
+    runs: number,
+  ): Promise<PackageAnswers>;
 };

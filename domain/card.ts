@@ -14,7 +14,8 @@ export type CardFacts = {
 };
 
 const unnumbered = '(given by the registry)';
-const versionRow = `| Version | ${unnumbered} |`;
+/** The row that the registry fills in. */
+export const versionRow = `| Version | ${unnumbered} |`;
 
 /** The model card, Markdown: what it is, what it is for, how good it was on which rows, what it cannot do, when it is trained again. */
 export function modelCard({ definition, metrics, evaluated, framework, trainingRows }: CardFacts): string {
@@ -59,13 +60,13 @@ export function modelCard({ definition, metrics, evaluated, framework, trainingR
     ],
     ['## Gates', ...definition.gates.map((gate) => `- ${gateText(gate, definition.metrics)}`)],
   ];
-  return `${sections.map((section) => joined(section)).join('\n\n')}\n`;
+  return joinedSections(sections);
 }
 
-/** Whether a card is one of `modelCard` that still waits for its version. A package made elsewhere may have a card of its own. */
+/** Whether a card is one written here that still waits for its version. A package made elsewhere may have a card of its own. */
 export const isUnnumbered = (card: string): boolean => card.includes(versionRow);
 
-/** The card of a version, once the registry has numbered it. `DataInvalid` when the text is no card of `modelCard`. */
+/** The card of a version, once the registry has numbered it. `DataInvalid` when the text is no such card. */
 export function cardOfVersion(card: string, version: string): string {
   if (!isUnnumbered(card))
     throw new PerennialError(
@@ -75,16 +76,21 @@ export function cardOfVersion(card: string, version: string): string {
   return card.replace(versionRow, `| Version | ${version} |`);
 }
 
-/** Rows of a table and items of a list follow each other; paragraphs stand apart. */
+/** The text of a card. Rows of a table and items of a list follow each other; paragraphs stand apart. */
+export function joinedSections(sections: readonly (readonly string[])[]): string {
+  return `${sections.map((section) => joined(section)).join('\n\n')}\n`;
+}
+
 function joined(section: readonly string[]): string {
   const block = (line: string) => line.startsWith('|') || line.startsWith('- ');
   return section.reduce((text, line, i) => (i === 0 ? line : `${text}${block(line) && block(section[i - 1]!) ? '\n' : '\n\n'}${line}`), '');
 }
 
 const lines = (name: string, value: string | undefined): string[] => (value === undefined ? [] : [`${name}: ${value}.`]);
-const day = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+/** A time as cards have it. */
+export const day = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 /** Text inside a table cell. */
-const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+export const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 const percent = (fraction: number): string => `${(fraction * 100).toFixed(1)}%`;
 
 function metricName({ name, floor }: MetricValue): string {

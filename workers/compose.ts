@@ -6,6 +6,7 @@ import { createArtifactActivities } from '../activities/artifact.activities.js';
 import { createClockActivities } from '../activities/clock.activities.js';
 import { createDataActivities } from '../activities/data.activities.js';
 import { createEvaluationActivities } from '../activities/evaluation.activities.js';
+import { createImportActivities } from '../activities/imports.activities.js';
 import { createLifecycleActivities } from '../activities/lifecycle.activities.js';
 import { createRegistryActivities } from '../activities/registry.activities.js';
 import { createRolloutActivities } from '../activities/rollout.activities.js';
@@ -37,6 +38,7 @@ import { createRolloutStore } from '../adapters/postgres/serving/rollout-store.j
 import { servableVersion } from '../adapters/postgres/serving/route-source.js';
 import { createStepCache } from '../adapters/postgres/step-cache.js';
 import { createPackageSigner } from '../adapters/signing/package-signer.js';
+import { createPackageTrials } from '../gateway/models/package-trials.js';
 import type { Config } from './config.js';
 import { codeEnvironment, type Stores } from './stores.js';
 
@@ -98,6 +100,7 @@ export async function computeActivities(config: Config, { database: { db }, obje
       trainersDigest: await trainersDigest(config.trainersFolder),
     }),
     ...createEvaluationActivities({ objects, cache, tables, scratchFolder, trials }),
+    ...createImportActivities({ objects, cache, trials: createPackageTrials(trials) }),
     ...createArtifactActivities({
       objects,
       verifier,

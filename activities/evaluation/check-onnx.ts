@@ -1,5 +1,5 @@
 import { PerennialError } from '../../domain/errors.js';
-import type { TrainedDefinition } from '../../domain/model-definition.js';
+import type { ModelDefinition } from '../../domain/model-definition.js';
 import type { FeatureRows } from './evaluation-deps.js';
 import type { OnnxModel } from './onnx-model.js';
 import type { OnnxStructure, OnnxValue } from './onnx-structure.js';
@@ -12,7 +12,7 @@ export type ParitySample = {
 };
 
 /** The file must take the definition's features and answer one number a row; `ArtifactRejected` names what differs. */
-export function checkSignature(structure: OnnxStructure, definition: TrainedDefinition): void {
+export function checkSignature(structure: OnnxStructure, definition: Pick<ModelDefinition, 'name' | 'features'>): void {
   const width = definition.features.length;
   const [input, ...furtherInputs] = structure.inputs;
   const [output, ...furtherOutputs] = structure.outputs;
@@ -73,11 +73,11 @@ async function checkParity(model: OnnxModel, width: number, { inputs, outputs, t
 }
 
 /** Relative to the answer, absolute below 1, as the trainer measures it. NaN differs from everything. */
-function differs(found: number, expected: number, tolerance: number): boolean {
+export function differs(found: number, expected: number, tolerance: number): boolean {
   return !(Math.abs(found - expected) <= tolerance * Math.max(1, Math.abs(expected)));
 }
 
-function listed(values: readonly OnnxValue[]): string {
+export function listed(values: readonly OnnxValue[]): string {
   return values.length === 0
     ? 'none'
     : values.map(({ name, type, shape }) => `${name}: ${type} ${shape === null ? '(no shape)' : `[${shape.join(',')}]`}`).join(', ');

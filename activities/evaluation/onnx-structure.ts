@@ -7,6 +7,8 @@ export type OnnxStructure = {
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
   readonly opsets: readonly string[];
+  /** Name and version of what wrote the file, `pytorch 2.9.1`; null when the file does not say. */
+  readonly producer: string | null;
 };
 
 /** The part of onnx.proto that is looked at; weights and everything else are skipped while reading. */
@@ -15,6 +17,8 @@ const onnxSchema = {
     Model: {
       fields: {
         irVersion: { type: 'int64', id: 1 },
+        producerName: { type: 'string', id: 2 },
+        producerVersion: { type: 'string', id: 3 },
         graph: { type: 'Graph', id: 7 },
         opsets: { rule: 'repeated', type: 'Opset', id: 8 },
         training: { rule: 'repeated', type: 'Training', id: 20 },
@@ -75,6 +79,8 @@ type Value = { name?: string; type?: { tensor?: { element?: number; shape?: { di
 type Graph = { nodes?: Node[]; tensors?: Tensor[]; inputs?: Value[]; outputs?: Value[]; sparse?: Sparse[] };
 type Model = {
   irVersion?: number;
+  producerName?: string;
+  producerVersion?: string;
   graph?: Graph;
   opsets?: { domain?: string; version?: number }[];
   training?: { initialization?: Graph; algorithm?: Graph }[];
@@ -85,12 +91,16 @@ const elementTypes: Readonly<Record<number, string>> = {
   1: 'float32',
   2: 'uint8',
   3: 'int8',
+  4: 'uint16',
+  5: 'int16',
   6: 'int32',
   7: 'int64',
   8: 'string',
   9: 'bool',
   10: 'float16',
   11: 'float64',
+  12: 'uint32',
+  13: 'uint64',
 };
 /** Operators of ONNX itself. Any other domain needs a library of its own at load time. */
 const knownDomains: ReadonlySet<string> = new Set(['', 'ai.onnx', 'ai.onnx.ml']);
@@ -142,7 +152,13 @@ export function readOnnxStructure(bytes: Uint8Array): OnnxStructure {
     inputs: (model.graph.inputs ?? []).filter(({ name }) => !weights.has(name)).map(valueOf),
     outputs: (model.graph.outputs ?? []).map(valueOf),
     opsets: opsets.map(({ domain, version }) => `${domain === undefined || domain === '' ? 'ai.onnx' : domain} ${version}`),
+    producer: producerOf(model),
   };
+}
+
+function producerOf({ producerName = '', producerVersion = '' }: Model): string | null {
+  const name = producerName.trim();
+  return name === '' ? null : `${name} ${producerVersion}`.trim();
 }
 
 function decode(bytes: Uint8Array): Model {

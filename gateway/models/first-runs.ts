@@ -1,4 +1,4 @@
-import type { ModelTrial, ModelTrials, TrialTensors } from '../../activities/trial-ports.js';
+import type { ModelTrial, ModelTrials, TrialRun, TrialTensors } from '../../activities/trial-ports.js';
 import type { DevicePlace } from '../../domain/devices.js';
 import { PerennialError } from '../../domain/errors.js';
 import { outcomeHistory } from '../../domain/outcome-history.js';
@@ -31,6 +31,8 @@ const batchedRequests = 32;
 const largerBatches = [64, 128, 256];
 /** A batch may cost so much more a row than the cheapest size: it spares the others their own run. */
 const tolerated = 1.2;
+/** A model whose runs take longer would be at a batch of many for minutes. */
+const slowMs = 1_000;
 /** A session's own structures, as measured with the smallest models. */
 const leastBytes = 256 * 1024;
 
@@ -43,7 +45,7 @@ export async function tryVersion({ trials, config }: FirstRunsDeps, contents: Pa
   const trial = await trials.open(contents.model, { memoryBytes: config.trialMemoryBytes, limitMs: config.loadLimitMs }, on);
   try {
     const plan = planOf(contents, trial);
-    const cost = await measure({ plan, trial, example: contents.example, quickMs: config.inPlaceMaxMs });
+    const cost = await measureFirstRuns({ plan, trial, example: contents.example, quickMs: config.inPlaceMaxMs });
     const trees = on === undefined && config.compileTrees && plan.batchable ? await tryTrees(contents.model, { plan, trial }) : null;
     if (trees !== null && trees.runMs <= Math.min(cost.runMs, config.inPlaceMaxMs)) return { plan, cost: trees, engine: 'compiledTrees' };
     // Small models hide in memory that the process had anyway.
@@ -54,11 +56,24 @@ export async function tryVersion({ trials, config }: FirstRunsDeps, contents: Pa
 }
 
 /** How requests become tensors of this package's model. Throws `ArtifactRejected` when file and `serving.json` disagree. */
-function planOf({ spec }: PackageContents, model: { inputs: readonly TensorMeta[]; outputs: readonly TensorMeta[] }): ServingPlan {
+export function planOf(
+  { spec }: Pick<PackageContents, 'spec'>,
+  model: { inputs: readonly TensorMeta[]; outputs: readonly TensorMeta[] },
+): ServingPlan {
   return spec.features.length === 0 ? directPlan(spec, model) : featurePlan(spec, model);
 }
 
-async function measure(of: { plan: ServingPlan; trial: ModelTrial; example: unknown; quickMs: number }): Promise<ModelCost> {
+/**
+ * Runs an opened model as `tryVersion` does, on its own example (null for zeros alone), and tells what it costs. Throws
+ * `ArtifactRejected` with the reason, and the `RequestError` of an example that the plan refuses.
+ */
+export async function measureFirstRuns(of: {
+  readonly plan: ServingPlan;
+  readonly trial: ModelTrial;
+  readonly example: unknown;
+  /** A model whose runs take longer is costly, and measured less. */
+  readonly quickMs: number;
+}): Promise<ModelCost> {
   const { plan, trial } = of;
   const zeros = plan.sample(1);
   const example = of.example === null ? null : plan.prepare(readInferRequest(of.example), { history: outcomeHistory(), nowMs: Date.now() });
@@ -79,15 +94,16 @@ async function measure(of: { plan: ServingPlan; trial: ModelTrial; example: unkn
   if (example !== null) await onZeros(trial, zeros);
   const runMs = quietRun(runsMs);
   if (!plan.batchable) return { loadMs: trial.loadMs, runMs, rowMs: 0, bestRows: rows, bytes: ran.bytes, peakBytes: ran.peakBytes };
-  const many = rows * batchedRequests;
+  const requests = runMs > slowMs ? 2 : batchedRequests;
+  const many = rows * requests;
   const cheap = runMs <= of.quickMs;
-  const same = await run(repeated(feeds, batchedRequests), 1, many);
-  const batches = cheap ? await trial.run(varied(repeated(feeds, batchedRequests)) as TrialTensors, measuredBatches) : same;
+  const same = await run(repeated(feeds, requests), 1, many);
+  const batches = cheap ? await runVaried(trial, repeated(feeds, requests)) : same;
   const sizes = [{ rows: many, ms: quietRun(batches.runsMs) }];
   let last = batches;
   if (cheap)
     for (const size of largerBatches) {
-      last = await trial.run(varied(repeated(feeds, size)) as TrialTensors, measuredBatches);
+      last = await runVaried(trial, repeated(feeds, size));
       sizes.push({ rows: rows * size, ms: quietRun(last.runsMs) });
     }
   return {
@@ -104,7 +120,7 @@ async function measure(of: { plan: ServingPlan; trial: ModelTrial; example: unkn
  * Batches whose numbers differ from row to row: a tree ensemble takes the same way through its trees for equal rows, and is
  * then several times as fast as it ever is with requests. What it answers to them is not looked at.
  */
-function varied(feeds: NamedTensors): NamedTensors {
+export function varied(feeds: NamedTensors): NamedTensors {
   const changed: Record<string, NamedTensors[string]> = {};
   const next = repeatableRandom();
   for (const name in feeds) {
@@ -115,6 +131,21 @@ function varied(feeds: NamedTensors): NamedTensors {
       : tensor;
   }
   return changed;
+}
+
+/** Numbers that nobody would send may be refused; then there are only equal rows to measure by. */
+async function runVaried(trial: ModelTrial, feeds: NamedTensors): Promise<TrialRun> {
+  try {
+    return await trial.run(varied(feeds) as TrialTensors, measuredBatches);
+  } catch (error) {
+    if (!refusedByModel(error)) throw error;
+    return await trial.run(feeds as TrialTensors, measuredBatches);
+  }
+}
+
+/** Whether a model only refused the values that it was given. */
+export function refusedByModel(error: unknown): boolean {
+  return error instanceof PerennialError && error.details['refusedBy'] === 'model';
 }
 
 /** The largest batch that costs little more a row than the cheapest: some runtimes' tree ensembles cost twice as much in large ones. */
@@ -138,11 +169,11 @@ async function onZeros(trial: ModelTrial, zeros: NamedTensors): Promise<void> {
   try {
     await trial.run(zeros as TrialTensors, 1);
   } catch (error) {
-    if (!(error instanceof PerennialError) || error.details['refusedBy'] !== 'model') throw error;
+    if (!refusedByModel(error)) throw error;
   }
 }
 
-function repeated(feeds: NamedTensors, times: number): NamedTensors {
+export function repeated(feeds: NamedTensors, times: number): NamedTensors {
   return Object.fromEntries(
     Object.entries(feeds).map(([name, tensor]) => [name, concatenate(Array.from({ length: times }, () => tensor))]),
   );
