@@ -5,7 +5,7 @@
 export class SetUpFailure extends Error {
   /** @param {{what: string, why: string, todo: string, cause?: unknown}} parts each one line, without a full stop at the end */
   constructor({ what, why, todo, cause }) {
-    super(`${what}: ${why}. ${todo}.`, cause === undefined ? undefined : { cause });
+    super(`${what}: ${why}. ${todo.charAt(0).toUpperCase()}${todo.slice(1)}.`, cause === undefined ? undefined : { cause });
     this.name = 'SetUpFailure';
     this.what = what;
     this.why = why;

@@ -35,7 +35,7 @@ export function postgresFailure(error: unknown): unknown {
   if (transient.test(code) || lostConnection.test(`${code} ${message}`)) {
     return new PerennialError(
       'Unavailable',
-      `Postgres did not answer: ${message || code}. Check that it runs and that DATABASE_URL names it; the call is retried.`,
+      `Postgres did not answer: ${message || code}. Check that it runs and that DATABASE_URL names it.`,
       {
         details: { sqlState: code },
         cause: error,

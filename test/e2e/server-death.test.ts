@@ -156,4 +156,28 @@ describe('up, when a server of it is killed', () => {
     expect(isRunning(temporal)).toBe(false);
     expect(existsSync(join(data, 'PG_VERSION'))).toBe(true);
   }, 300_000);
+
+  it('goes on with the same data at the next start, and Ctrl-C stops everything and says so', async () => {
+    const data = join(postgresFolder(), 'data');
+    renameSync(join(data, 'global', 'pg_control.away'), join(data, 'global', 'pg_control'));
+    up = perennial('up');
+    await said('Ctrl-C stops all of it');
+    expect(await command('audit', '--model', 'demand-forecast')).toContain('Postgres died');
+    const servers = [postgresPid(), temporalPid()];
+    up.child.kill('SIGINT');
+    expect(await up.ended).toBe(0);
+    expect(up.text()).toContain('everything is stopped; the next start goes on with the same data');
+    expect(servers.filter((pid) => isRunning(pid))).toEqual([]);
+  }, 300_000);
+
+  it('fails with a reason when the servers that it was given are away', async () => {
+    env = { ...env, DATABASE_URL: 'postgres://127.0.0.1:1/nowhere' };
+    up = perennial('up');
+    expect(await up.ended).toBe(1);
+    expect(up.text()).toMatch(/Error: Postgres did not answer: .*DATABASE_URL names it\.$/m);
+    env = { ...env, TEMPORAL_ADDRESS: '127.0.0.1:1' };
+    up = perennial('up');
+    expect(await up.ended).toBe(1);
+    expect(up.text()).toContain('Error: No Temporal server answers at 127.0.0.1:1 (TEMPORAL_ADDRESS)');
+  }, 300_000);
 });

@@ -33,7 +33,7 @@ export class SupervisedServer {
   readonly #pausesMs: readonly number[];
   readonly #stopping = new AbortController();
   #server: OwnServer;
-  #watching: Promise<void>;
+  #restarting: Promise<boolean> = Promise.resolve(false);
   #attempts = 0;
 
   /** `again` starts it where `server` was. */
@@ -51,15 +51,14 @@ export class SupervisedServer {
     this.#again = again;
     this.#pausesMs = pausesMs;
     this.#events = events;
-    this.#watching = this.#watch();
+    void this.#watch();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#server.stop();
-    await this.#watching;
     // One that was being started again when it was to stop.
-    await this.#server.stop();
+    if (await this.#restarting) await this.#server.stop();
   }
 
   async #watch(): Promise<void> {
@@ -68,7 +67,8 @@ export class SupervisedServer {
       const how = await this.#server.ended();
       if (this.#stopping.signal.aborted) return;
       if (performance.now() - since > steadyMs) this.#attempts = 0;
-      if (!(await this.#startAgain(how))) return;
+      this.#restarting = this.#startAgain(how);
+      if (!(await this.#restarting)) return;
     }
   }
 
