@@ -62,7 +62,7 @@ export async function hostVersion(
     throw rejected(new Error(`it takes ${needs} MiB of memory, and all models of this gateway may take ${has} MiB`));
   }
   if (proved.fallback !== null) deps.log({ level: 'warn', event: 'versionOnCpu', model, version, reason: proved.fallback });
-  const facts: VersionFacts = { model, version, digest, origin, spec: contents.spec, plan, cost, engine, placed };
+  const facts: VersionFacts = { servable, origin, spec: contents.spec, plan, cost, engine, placed };
   const hosted: HostedVersion = new HostedVersion(facts, {
     metrics: deps.metrics.version(model, version),
     memory: deps.memory,

@@ -1,3 +1,4 @@
+import type { ServableVersion } from '../../activities/ports.js';
 import type { ServingSpec } from '../../contracts/artifacts.js';
 import type { Device } from '../../domain/devices.js';
 import type { GatewayConfig } from '../gateway-config.js';
@@ -13,10 +14,7 @@ import type { NamedTensors } from './tensors.js';
 
 /** What a version is, as proved by its trial; it stays the same while the model itself comes and goes. */
 export type VersionFacts = {
-  readonly model: string;
-  readonly version: string;
-  /** Of its package. */
-  readonly digest: string;
+  readonly servable: ServableVersion;
   /** Whether the registry holds it, or it came signed in the body of a load call. */
   readonly origin: 'registry' | 'call';
   readonly spec: ServingSpec;
@@ -46,7 +44,9 @@ const retryLoadMs = 1_000;
 export class HostedVersion {
   readonly model: string;
   readonly version: string;
+  /** Of its package. */
   readonly digest: string;
+  readonly servable: ServableVersion;
   readonly origin: VersionFacts['origin'];
   readonly spec: ServingSpec;
   readonly plan: ServingPlan;
@@ -79,9 +79,10 @@ export class HostedVersion {
   #metricsOff: () => void = () => undefined;
 
   constructor(facts: VersionFacts, deps: HostedVersionDeps) {
-    this.model = facts.model;
-    this.version = facts.version;
-    this.digest = facts.digest;
+    this.servable = facts.servable;
+    this.model = facts.servable.model;
+    this.version = facts.servable.version;
+    this.digest = facts.servable.package.digest;
     this.origin = facts.origin;
     this.spec = facts.spec;
     this.plan = facts.plan;

@@ -80,11 +80,13 @@ export class RouteFollower {
     const state = await readLastGood(config.folder);
     if (state === null) return;
     for (const { route, versions, outcomes: kept } of state.models) {
-      for (const servable of versions) this.#servables.set(keyOf(servable.model, servable.version), servable);
-      outcomes.restore(route.model, kept);
       try {
+        for (const servable of versions) this.#servables.set(keyOf(servable.model, servable.version), servable);
+        outcomes.restore(route.model, kept);
         const { table, refused } = await this.#load(route);
-        if (table !== null) tables.set(route.model, table);
+        // The registry may be back, and have said what is newer.
+        if (table !== null && this.#newest.has(route.model)) retireNew(table.versions.values(), tables.get(route.model));
+        else if (table !== null) tables.set(route.model, table);
         if (refused !== null) log({ level: 'error', event: 'lastGoodRefused', model: route.model, reason: refused });
       } catch (error) {
         log({ level: 'error', event: 'lastGoodRefused', model: route.model, reason: reasonOf(error) });
@@ -132,14 +134,13 @@ export class RouteFollower {
   async #follow(route: Route): Promise<void> {
     const { tables, outcomes, log } = this.#deps;
     const { model, generation } = route;
+    let loaded: ModelTable | null = null;
     try {
       const { table, refused } = await this.#load(route);
+      loaded = table;
       if (table !== null) await outcomes.refresh(model);
-      if (this.#newest.get(model) !== generation) {
-        if (table !== null) retireNew(table.versions.values(), tables.get(model));
-        return;
-      }
-      if (table !== null) tables.set(model, table);
+      if (this.#newest.get(model) !== generation) return;
+      if (table !== null) this.#swap(table);
       this.#unsent = [...this.#unsent.filter((ack) => ack.model !== model), { model, generation, refused }];
       if (refused === null)
         log({ level: 'info', event: 'routeFollowed', model, generation, variants: route.variants, shadow: route.shadow });
@@ -151,7 +152,17 @@ export class RouteFollower {
       if (!this.#unsent.some((ack) => ack.model === model && ack.generation === generation) && this.#newest.get(model) === generation)
         this.#newest.delete(model);
       log({ level: 'warn', event: 'routeNotFollowedYet', model, generation, reason: reasonOf(error) });
+    } finally {
+      // What is in no table after all would stay loaded.
+      if (loaded !== null) retireNew(loaded.versions.values(), tables.get(model));
     }
+  }
+
+  #swap(table: ModelTable): void {
+    const { model } = table.route;
+    this.#deps.tables.set(model, table);
+    for (const [key, servable] of this.#servables)
+      if (servable.model === model && !table.versions.has(servable.version)) this.#servables.delete(key);
   }
 
   /**
@@ -247,7 +258,7 @@ export class RouteFollower {
       const lookback = Math.max(0, ...[...versions.values()].map(({ spec }) => lookbackMs(spec.features)));
       return {
         route,
-        versions: [...versions.keys()].map((version) => this.#servables.get(keyOf(model, version))!),
+        versions: [...versions.values()].map(({ servable }) => servable),
         outcomes: lookback === 0 ? [] : outcomes.recent(model, lookback),
       };
     });

@@ -71,8 +71,9 @@ export class RoutingTable {
     return versions;
   }
 
-  /** Makes a version that no route names reachable by its name, in place of one that was so before. */
+  /** Makes a version that no route names reachable by its name, in place of one that was so before; retires one that is named by now. */
   addUnrouted(hosted: HostedVersion): void {
+    if (this.#routed.get(hosted.model)?.versions.has(hosted.version) === true) return hosted.retire();
     this.#keepUnrouted(hosted.model, new Map([...(this.#unrouted.get(hosted.model) ?? []), [hosted.version, hosted]]));
   }
 

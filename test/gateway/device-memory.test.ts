@@ -98,7 +98,15 @@ describe('versions that share devices', () => {
         release: () => Promise.resolve(),
       };
       return new HostedVersion(
-        { model, version: name, digest: name, origin: 'registry', spec, plan, cost, engine: 'onnxRuntime', placed },
+        {
+          servable: { model, version: name, package: { digest: name, files: [] } },
+          origin: 'registry',
+          spec,
+          plan,
+          cost,
+          engine: 'onnxRuntime',
+          placed,
+        },
         {
           metrics: new GatewayMetrics().version(model, name),
           memory,
