@@ -60,7 +60,7 @@ export function endpointAnswers(deps: AnswerDeps): Answer {
   const { logging, traceSettings, siblings, bodies, sageMaker, ready } = deps;
   const { maxJsonDepth, maxBodyBytes } = config;
   const { captures, redactors } = capturing;
-  const streams = { tables, maxJsonDepth, maxBodyBytes };
+  const streams = { tables, maxJsonDepth, maxBodyBytes, room: bodies.room };
   const flush = async (): Promise<Reply> => {
     await Promise.all([capturing.flush(), latencies?.flush()]);
     return json(200, { written: captures.written, dropped: captures.dropped, waiting: captures.waiting });
@@ -110,6 +110,8 @@ export function endpointAnswers(deps: AnswerDeps): Answer {
         return whenRead(readBody(request, bodies), flush);
       case 'server':
         return serverMetadata({ traced: traceSettings.isThere });
+      case 'root':
+        return json(200, { status: 'alive' });
       case 'live':
         return json(200, { live: true });
       case 'ready':

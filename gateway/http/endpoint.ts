@@ -5,7 +5,7 @@ import { routes } from './routes.js';
 
 /** What an HTTP request is for. Its routes, and who may call them, stand in `routes.ts`. */
 export type Endpoint =
-  | { readonly kind: 'server' | 'live' | 'ready' | 'models' | 'metrics' | 'flush' | 'openapi' }
+  | { readonly kind: 'root' | 'server' | 'live' | 'ready' | 'models' | 'metrics' | 'flush' | 'openapi' }
   | { readonly kind: 'model' | 'modelReady' | 'infer'; readonly model: string; readonly version: string | null }
   | { readonly kind: 'modelConfig' | 'statistics'; readonly model: string; readonly version: string | null }
   | { readonly kind: 'allStatistics' | 'logSettings' | 'changeLogSettings' | 'sharedMemory' | 'v1Models' }

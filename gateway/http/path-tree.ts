@@ -29,7 +29,7 @@ export function pathTree(routes: readonly Route[]): PathNode {
 export function findPath(tree: PathNode, path: string): Found | null {
   const parts = path.split('/');
   // A slash at the end means the same.
-  if (parts.length > 2 && parts.at(-1) === '') parts.pop();
+  if (parts.length > 2 && parts.at(-1) === '' && parts.at(-2) !== '') parts.pop();
   const parameters: [string, string][] = [];
   let at: PathNode | undefined = tree;
   for (let i = 1; i < parts.length; i++) {

@@ -28,6 +28,8 @@ function ofRegion(base: string, { method, action }: Pick<Action, 'method' | 'act
 
 /** Every route of the gateway's HTTP server. */
 export const routes: readonly Route[] = [
+  // Where KServe's clients of v1 look whether a server is alive.
+  { method: 'GET', path: '/', kind: 'root', access: 'open' },
   { method: 'GET', path: '/v2', kind: 'server', access: 'predict' },
   { method: 'GET', path: '/v2/health/live', kind: 'live', access: 'open' },
   { method: 'GET', path: '/v2/health/ready', kind: 'ready', access: 'open' },

@@ -122,5 +122,6 @@ export function parametersOf(path: string): string[] {
 /** A name for one method of one path: what its words say, one after the other. */
 function operationId({ method, path }: Route): string {
   const words = path.split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
+  if (words.length === 0) return `${method.toLowerCase()}Root`;
   return method.toLowerCase() + words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('');
 }

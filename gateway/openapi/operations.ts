@@ -14,6 +14,7 @@ const repository = { tag: 'repository', request: asJson(ref('RepositoryCall')), 
 export const operations: Readonly<Record<Endpoint['kind'], Operation>> = {
   ...sagemakerOperations,
   server: { tag: 'health', summary: 'Name, version and extensions of the server', answers: { 200: asJson(ref('ServerMetadata')) } },
+  root: { tag: 'health', summary: 'The same as KServe tells it', answers: { 200: asJson(ref('Alive')) } },
   live: { tag: 'health', summary: 'Whether the process answers', answers: { 200: asJson(ref('Live')) } },
   ready: {
     tag: 'health',

@@ -42,6 +42,7 @@ const counted = object({ count, ns: count });
 export const schemas = {
   Error: object({ error: text }),
   ServerMetadata: object({ name: text, version: text, extensions: listOf(text) }),
+  Alive: object({ status: { const: 'alive' } }),
   Live: object({ live: flag }),
   Ready: object({ ready: flag, live: flag }),
   Models: object({ models: listOf(text) }),

@@ -106,6 +106,7 @@ describe('what a client reads before it asks', () => {
   it.each([
     ['/v2', { name: 'perennial', extensions: expect.arrayContaining(['parameters', 'binary_tensor_data', 'statistics']) }],
     ['/v2/', { name: 'perennial' }],
+    ['/', { status: 'alive' }],
     ['/v2/health/live', { live: true }],
     ['/v2/health/ready', { ready: true, live: true }],
     ['/v2/health/ready?test_1=1', { ready: true }],

@@ -42,9 +42,6 @@ def test_is_server_ready():
 
 @pytest.mark.parametrize("protocol", ["v1", "v2"])
 def test_is_server_live(protocol):
-    # KServe's own v1 liveness is GET / with a status; the gateway has no page there.
-    if protocol == "v1":
-        pytest.skip("v1 liveness asks GET / for {\"status\":\"alive\"}, which is KServe's own page and not of the protocol")
     assert with_rest(protocol, lambda client: client.is_server_live(URL, timeout=5)) is True
 
 

@@ -86,7 +86,9 @@ export const httpSeeds: readonly HttpSeed[] = [
   post('/endpoints/demand/invocations', question, ['X-Amzn-SageMaker-Session-Id: NEW_SESSION']),
   post('/v2/repository/index', { ready: true }),
   post('/v2/logging', { log_verbose_level: 0 }),
-  ...['/v2', '/v2/health/live', '/v2/health/ready', '/v2/models', '/v2/models/demand', '/v2/models/demand/versions/1.0.0/ready'].map(get),
+  ...['/', '/v2', '/v2/health/live', '/v2/health/ready', '/v2/models', '/v2/models/demand', '/v2/models/demand/versions/1.0.0/ready'].map(
+    get,
+  ),
   ...['/v2/models/demand/config', '/v2/models/demand/stats', '/v2/models/demand/route', '/v1/models/demand', '/v2/jobs/x', '/metrics'].map(
     get,
   ),
