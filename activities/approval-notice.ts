@@ -20,7 +20,9 @@ export function approvalNotice(
         : `one of ${approvers.join(', ')}`;
   const lines = [
     `Run ${run}, asked by ${asked.requestedBy}. Risk ${risk}: ${riskReason}.`,
-    'Measured on rows that it was not trained on:',
+    asked.metrics.length === 0
+      ? 'Nothing was measured on rows with labels: its first runs and live traffic must tell.'
+      : 'Measured on rows that it was not trained on:',
     ...asked.metrics.map((metric) => `  ${formatMetric(metric)}${againstChampion(asked, metric.name)}`),
     'Gates:',
     ...asked.gates.map((gate) => `  ${gate.outcome}: ${gate.reason}`),

@@ -66,7 +66,11 @@ async function look(measurement: RolloutMeasurement, watch: Watch, nowMs: number
     toMs: nowMs,
     champion: champion === null ? null : await measurement.variant({ model, version: champion, fromMs, toMs, shadow: false }),
     challenger: await measurement.variant({ model, version: challenger, fromMs, toMs, shadow: step.kind === 'shadow' }),
-    pairs: champion === null ? [] : await measurement.pairs({ model, champion, challenger, fromMs: rolloutStartMs, toMs }),
+    // Where labels judge nothing there is nothing to look for among them.
+    pairs:
+      champion === null || limits.quality === undefined
+        ? []
+        : await measurement.pairs({ model, champion, challenger, fromMs: rolloutStartMs, toMs }),
   };
   return lookAtStep({ step, limits, measurements, elapsedMs: nowMs - fromMs });
 }

@@ -66,9 +66,9 @@ export function changePolicy(policy: Policy, change: PolicyChange): Policy {
 /**
  * The policy's own checks of a candidate, as gate results beside those of the definition.
  *
- * Accuracy is a figure of classifications. For a regression the check does not apply: its error gates are in its
- * definition; 1 - WAPE stands for its accuracy only where it decides who must approve (risk.ts). Latency is the P95 of a
- * single row. Improvement, when switched on, asks for a WAPE lower than the champion's by that share on the same rows.
+ * Accuracy is a share of right answers. It does not apply to a model that is measured by its errors, which the gates of its
+ * definition limit; 1 - WAPE stands for its accuracy only where it decides who must approve (risk.ts). Nor does it to an
+ * imported one, of which nothing is measured before it is live. Latency is the P95 of a single row. Improvement, when switched on, asks for a WAPE lower than the champion's by that share on the same rows.
  */
 export function policyGates(policy: Policy, evidence: GateEvidence): GateResult[] {
   const results = [accuracyNotice(policy, evidence), judgeGate({ kind: 'latency', maxP95Ms: policy.maxLatencyMs }, evidence)];
@@ -96,13 +96,17 @@ const latencyLimit = ({ gate }: GateResult): number => (gate.kind === 'latency' 
 function accuracyNotice(policy: Policy, evidence: GateEvidence): GateResult {
   const found = accuracyOf(evidence.candidate);
   const figure = found === null ? '' : ` (1 - WAPE is ${formatPercent(found.accuracy)} over ${formatNumber(found.count)} rows)`;
+  const why =
+    evidence.candidate.length === 0
+      ? 'there are no labelled rows here to measure it on'
+      : `the model is measured by its errors, which the gates of its definition limit${figure}`;
   return {
     gate: { kind: 'minimum', metric: 'accuracy', limit: policy.minAccuracy, minRows: 1 },
     outcome: 'notApplicable',
     measured: found?.accuracy ?? null,
     limit: policy.minAccuracy,
     count: found?.count ?? 0,
-    reason: `accuracy at least ${formatPercent(policy.minAccuracy)} is asked of classifications; this regression has its own error gates${figure}`,
+    reason: `accuracy of at least ${formatPercent(policy.minAccuracy)} is not judged: ${why}`,
   };
 }
 

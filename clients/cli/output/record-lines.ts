@@ -43,8 +43,8 @@ export function runLines(run: RunDetails, link: string | null, canvas: Canvas): 
     const trials = run.trials.map((trial) => [String(trial.number), trial.state, formatNumber(trial.value), JSON.stringify(trial.params)]);
     lines.push('', ...tableLines(titles('trial', 'state', 'value', 'parameters'), trials, canvas));
   }
-  if (run.result !== null && run.result.metrics.length > 0)
-    lines.push('', ...metricLines(run.result, canvas), '', ...gateLines(run.result.gates, canvas));
+  if (run.result !== null && run.result.metrics.length > 0) lines.push('', ...metricLines(run.result, canvas));
+  if (run.result !== null && run.result.gates.length > 0) lines.push('', ...gateLines(run.result.gates, canvas));
   return lines;
 }
 

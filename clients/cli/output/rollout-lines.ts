@@ -25,13 +25,16 @@ export function rolloutLines({ rollout, live }: RolloutAnswer & { rollout: Rollo
 
 /** Both variants side by side, then each check with its verdict and reason. */
 export function evidenceLines(evidence: StepEvidence, { style, width }: Canvas): string[] {
+  const { quality } = evidence.limits;
+  // Where labels judge nothing there is no error to show.
+  const errorOf = (error: number | null) => (quality === undefined ? {} : { error });
   const share = evidence.step.kind === 'canary' ? evidence.step.share : evidence.step.kind === 'promote' ? 1 : 0;
   const variants = [
-    variantRow('champion', { share: 1 - share, measured: evidence.champion, error: evidence.championError }),
+    variantRow('champion', { share: 1 - share, measured: evidence.champion, ...errorOf(evidence.championError) }),
     variantRow('challenger', {
       share,
       measured: evidence.challenger,
-      error: evidence.challengerError,
+      ...errorOf(evidence.challengerError),
       shadow: evidence.step.kind === 'shadow',
     }),
   ];
@@ -44,12 +47,12 @@ export function evidenceLines(evidence: StepEvidence, { style, width }: Canvas):
     { title: 'P95', right: true },
     { title: 'P99', right: true },
     { title: 'errors', right: true },
-    { title: evidence.limits.quality?.metric === 'ape' ? 'MAPE' : 'MAE', right: true },
+    ...(quality === undefined ? [] : [{ title: quality.metric === 'ape' ? 'MAPE' : 'MAE', right: true }]),
   ];
   const checks = evidence.verdict.checks.map(({ check, outcome, reason }) => [check, verdictText(outcome, style), reason]);
   return [
     style.dim(
-      `${evidence.step.name}: looked at ${formatTime(evidence.fromMs)} to ${formatTime(evidence.toMs)} (model time), ${formatNumber(evidence.pairs)} labelled pairs`,
+      `${evidence.step.name}: looked at ${formatTime(evidence.fromMs)} to ${formatTime(evidence.toMs)} (model time)${quality === undefined ? '' : `, ${formatNumber(evidence.pairs)} labelled pairs`}`,
     ),
     ...(evidence.champion === null && evidence.challenger === null ? [] : [...tableLines(columns, variants, { style, width }), '']),
     ...(checks.length === 0 ? [] : tableLines([{ title: 'check' }, { title: 'verdict' }, { title: 'why' }], checks, { style, width })),
@@ -59,10 +62,11 @@ export function evidenceLines(evidence: StepEvidence, { style, width }: Canvas):
 
 function variantRow(
   role: string,
-  { share, measured, error, shadow }: { share: number; measured: VariantMeasurement | null; error: number | null; shadow?: boolean },
+  { share, measured, error, shadow }: { share: number; measured: VariantMeasurement | null; error?: number | null; shadow?: boolean },
 ): string[] {
   const shown = shadow === true ? 'shadow' : formatPercent(share);
-  if (measured === null) return [role, '-', shown, '-', '-', '-', '-', '-', figure(error)];
+  const errors = error === undefined ? [] : [figure(error)];
+  if (measured === null) return [role, '-', shown, '-', '-', '-', '-', '-', ...errors];
   return [
     role,
     measured.version,
@@ -72,7 +76,7 @@ function variantRow(
     latency(measured.p95Ms),
     latency(measured.p99Ms),
     formatNumber(measured.errors),
-    figure(error),
+    ...errors,
   ];
 }
 
