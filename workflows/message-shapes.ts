@@ -1,4 +1,5 @@
 import type { ObjectRef } from '../contracts/artifacts.js';
+import type { ImportedModel } from '../contracts/imported-model.js';
 import type { PromoteRequest, RetrainRequest } from '../contracts/lifecycle.js';
 import type { Decision } from '../domain/approval.js';
 
@@ -12,16 +13,23 @@ export function checkCommand(command: { by: string; reason: string }): void {
 export function checkRetrain(request: RetrainRequest): void {
   checkCommand(request);
   demand(request.asOf === undefined || Number.isFinite(request.asOf), '"asOf" as epoch milliseconds');
-  const { imported } = request;
-  if (imported === undefined) return;
-  const { onnx, example, expected } = imported;
-  demand(isObject(onnx), '"imported": {"onnx": {"digest": "sha256:…", "bytes": <bytes>, "mediaType": "application/onnx"}}');
-  demand(example === undefined || isObject(example), '"imported.example" as an object of the store, as "onnx"');
-  demand(expected === undefined || isObject(expected), '"imported.expected" as an object of the store, as "onnx"');
+  if (request.imported !== undefined) checkImported(request.imported);
 }
 
-function isObject(ref: ObjectRef | undefined): boolean {
-  return typeof ref?.digest === 'string' && /^sha256:[0-9a-f]{64}$/.test(ref.digest) && Number.isSafeInteger(ref.bytes);
+/** A null is refused as any other value that is none: it would be taken for a file later. */
+function checkImported(imported: ImportedModel | null): void {
+  demand(isObject(imported?.onnx), '"imported": {"onnx": {"digest": "sha256:…", "bytes": <bytes>, "mediaType": "application/onnx"}}');
+  const { example, expected, framework, tolerance, trainedToMs } = imported ?? {};
+  demand(example === undefined || isObject(example), '"imported.example" as an object of the store, as "onnx"');
+  demand(expected === undefined || isObject(expected), '"imported.expected" as an object of the store, as "onnx"');
+  demand(framework === undefined || filled(framework), '"imported.framework" as text, such as "xgboost 3.1.2"');
+  demand(tolerance === undefined || (Number.isFinite(tolerance) && tolerance >= 0), '"imported.tolerance" as a number, 0 or more');
+  demand(trainedToMs === undefined || Number.isSafeInteger(trainedToMs), '"imported.trainedToMs" as whole epoch milliseconds');
+}
+
+function isObject(ref: ObjectRef | null | undefined): boolean {
+  const { digest, bytes, mediaType } = ref ?? {};
+  return typeof digest === 'string' && /^sha256:[0-9a-f]{64}$/.test(digest) && Number.isSafeInteger(bytes) && filled(mediaType);
 }
 
 export function checkDecision(decision: Decision): void {

@@ -6,6 +6,7 @@ import type {
   DataActivities,
   EvaluationActivities,
   FeatureSet,
+  ImportActivities,
   LifecycleActivities,
   RegistryActivities,
   RolloutActivities,
@@ -26,6 +27,7 @@ export type AllActivities = RegistryActivities &
   DataActivities &
   TrainingActivities &
   EvaluationActivities &
+  ImportActivities &
   RolloutActivities &
   ClockActivities &
   UpkeepActivities &
@@ -188,6 +190,15 @@ export function fakeWorld(overrides: Partial<AllActivities> = {}, model = `tiny-
     }),
     packageModel: async () => packageRef,
     signPackage: async () => ({ ...packageRef, signature: object('signature') }),
+    evaluateImport: async () => ({
+      latencyP95Ms: 0.4,
+      parity: { values: 120, largestDifference: 2e-6, tolerance: 1e-4 },
+      framework: 'xgboost 3.1.2',
+      shape: { task: 'regression', trainer: 'imported', schemaDigest: 'sha256:tensors', recipeDigest: 'sha256:xgboost' },
+      example: object('example'),
+      object: object('evaluation'),
+    }),
+    packageImport: async () => packageRef,
     verifyPackage: async () => ({ digest: packageRef.digest }),
     beginRollout: async () => undefined,
     applyRoute: async () => ({ generation: ++generation }),
