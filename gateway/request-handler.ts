@@ -101,6 +101,8 @@ export function requestHandler(deps: HandlerDeps): RequestHandler {
     const { request, arrivedMs } = begun;
     if (logging.isVerbose) log(requestLine(request, reply.status, arrivedMs));
     watch.answered(begun, reply.status);
+    // What a stream of answers is made from stays in memory until its end.
+    if (reply.stream !== undefined) return { ...reply, ended: () => bodies.room.release(request) };
     bodies.room.release(request);
     return reply;
   };

@@ -22,17 +22,17 @@ export class BodyRoom {
     return this.#bytes;
   }
 
-  /** Counts that the body of a request now takes so many bytes. Throws a `RequestError` `overloaded` when there is no room. */
+  /** Counts that the body of a request now takes so many bytes, or so few. Throws a `RequestError` `overloaded` when there is no room. */
   hold(request: GatewayRequest, bytes: number): void {
-    if (bytes <= smallBytes) return;
+    if (bytes <= smallBytes) return this.release(request);
     const more = bytes - (this.#held.get(request) ?? 0);
-    if (this.#bytes + more > this.#maxBytes)
+    if (more > 0 && this.#bytes + more > this.#maxBytes)
       throw new RequestError('overloaded', `large bodies take ${this.#bytes} of ${this.#maxBytes} bytes: try again later`);
     this.#bytes += more;
     this.#held.set(request, bytes);
   }
 
-  /** To be called when the request is answered. */
+  /** To be called when the request is answered, and its answer, where it comes piece by piece, is over. */
   release(request: GatewayRequest): void {
     if (this.#bytes === 0) return;
     this.#bytes -= this.#held.get(request) ?? 0;

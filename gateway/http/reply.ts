@@ -12,6 +12,8 @@ export type Reply = {
   readonly stream?: (left: AbortSignal) => AsyncIterable<string | Uint8Array>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly sent?: (body?: ObservedBody) => void;
+  /** Called when an answer that is made piece by piece is over, however it ended. */
+  readonly ended?: () => void;
 };
 
 /** An answer in JSON. */

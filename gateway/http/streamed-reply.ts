@@ -38,5 +38,6 @@ export async function sendStream(sink: PieceSink, reply: StreamedReply, timeoutM
     sink.destroy();
   } finally {
     sink.events.off('close', leave);
+    reply.ended?.();
   }
 }

@@ -3,7 +3,7 @@ import { invalid } from '../http/request-error.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
 import { exactInputs } from './exact-integers.js';
 import type { InferRequest } from './oip-request.js';
-import { readInferRequest } from './oip-request.js';
+import { quote, readInferRequest } from './oip-request.js';
 import { readQuickly } from './quick-request.js';
 import { rawRequest } from './raw-request.js';
 
@@ -32,10 +32,23 @@ export function readInferBody({ body, headLength }: InferBody, maxJsonDepth: num
   return { kind: 'request', request: readInferRequest(parseJsonText(text, maxJsonDepth), { text, tail: body.subarray(length) }) };
 }
 
-/** A request in JSON alone, its 64-bit integers exact, for whoever takes its rows apart. Throws a `RequestError` that names the place. */
-export function readJsonRequest(body: Buffer, maxJsonDepth: number): InferRequest {
+/**
+ * A request in JSON alone whose rows are answered one by one, as text: its 64-bit integers are exact. Throws a `RequestError`
+ * that names the place, also for outputs that are asked for as binary data.
+ */
+export function readRowsRequest(body: Buffer, maxJsonDepth: number): InferRequest {
   const text = textOf(body);
-  return exactInputs(readInferRequest(parseJsonText(text, maxJsonDepth), { text }));
+  return asRowsRequest(readInferRequest(parseJsonText(text, maxJsonDepth), { text }));
+}
+
+/** A request that was read, for its rows to be answered one by one, as text. Throws a `RequestError`. */
+export function asRowsRequest(request: InferRequest): InferRequest {
+  const binary = request.outputs?.find((output) => output.binary === true);
+  if (binary !== undefined || request.parameters['binary_data_output'] === true)
+    throw invalid(
+      `${binary === undefined ? 'parameters.binary_data_output' : `output ${quote(binary.name)}: binary_data`} is not for streams, whose answers are text: ask infer for binary data`,
+    );
+  return exactInputs(request);
 }
 
 function readHeadLength(header: string | string[], bodyLength: number): number {

@@ -1,7 +1,11 @@
 import { EventStreamCodec } from '@smithy/core/event-streams';
 import type { Reply } from '../http/reply.js';
+import { requestErrorOf } from '../http/reply.js';
+import { asRowsRequest } from '../oip/infer-body.js';
 import { invalid, RequestError } from '../http/request-error.js';
 import { chooseVersion } from '../routing/routing-table.js';
+import { namingRow } from '../streams/request-rows.js';
+import type { StreamResult } from '../streams/row-answers.js';
 import { answerEach, eachRow } from '../streams/row-answers.js';
 import { answerBody, answerFormat, predictions } from './answer-body.js';
 import type { PredictionAnswer } from '../prediction/predictor.js';
@@ -34,8 +38,11 @@ export async function invokeWithResponseStream(deps: InvocationDeps, call: Invoc
   const left = new AbortController();
   const prediction = { ...predictionOf(opened, call.arrivedMs), cancel: left.signal };
   const { plan } = chooseVersion(deps.tables.need(target.model), prediction);
-  const answers = await answerEach(deps.predictor, prediction, eachRow(withId(body.read(plan), invocation), plan));
+  const asking = { arrivedMs: call.arrivedMs, callOf: (_: unknown, arrivedMs: number) => ({ ...prediction, arrivedMs }) };
+  const answers = await answerEach(deps.predictor, asking, eachRow(withId(asRowsRequest(body.read(plan)), invocation), plan));
   if (answers === null) throw invalid('the request has no rows: at least one is expected');
+  // What cannot be told is the answer's status, as long as there is none yet.
+  const first = part(answers.first, format);
   return {
     status: 200,
     contentType: 'application/vnd.amazon.eventstream',
@@ -47,15 +54,27 @@ export async function invokeWithResponseStream(deps: InvocationDeps, call: Invoc
     body: '',
     async *stream(gone) {
       gone.addEventListener('abort', () => left.abort(), { once: true });
-      yield part(answers.first, format);
+      yield first;
       answers.first.sent();
+      let row = 0;
       for await (const result of answers.rest) {
-        if (result.kind === 'error') return yield failure(result.error);
-        yield part(result.answer, format);
-        result.answer.sent();
+        row++;
+        const told = partOf(result, format);
+        if (told instanceof RequestError) return yield failure(new RequestError(told.kind, namingRow(told.message, row)));
+        yield told;
+        if (result.kind === 'answer') result.answer.sent();
       }
     },
   };
+}
+
+function partOf(result: StreamResult, format: Format): Uint8Array | RequestError {
+  if (result.kind === 'error') return result.error;
+  try {
+    return part(result.answer, format);
+  } catch (error) {
+    return requestErrorOf(error);
+  }
 }
 
 function part(answer: PredictionAnswer, format: Format): Uint8Array {

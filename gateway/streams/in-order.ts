@@ -24,7 +24,8 @@ export async function* inOrder<T>(starts: AsyncIterable<() => Promise<T>>, atOnc
     }
   } finally {
     next?.catch(() => undefined);
-    await source.return?.();
+    // Not waited for: a source that waits for its caller's next line would only end when that comes.
+    source.return?.().catch(() => undefined);
   }
 }
 

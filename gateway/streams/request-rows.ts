@@ -45,6 +45,12 @@ export function someRows(request: InferRequest, { from, rows }: { from: number; 
 /** What is told of a row that was asked alone, and so as row 0, in the numbers of whoever sent all rows. */
 export const ofRow = (message: string, row: number): string => message.replace(/\b(row |instances\[)0\b/, `$1${row}`);
 
+/** The same for a message that may not tell the row. */
+export function namingRow(message: string, row: number): string {
+  const told = ofRow(message, row);
+  return new RegExp(`\\b(row |instances\\[)${row}\\b`).test(told) ? told : `row ${row}: ${told}`;
+}
+
 function rowsOfInput(input: RequestInput, { from, rows }: { from: number; rows: number }): RequestInput {
   const { name, data, raw } = input;
   const [all = 1, ...inner] = input.shape;

@@ -10,6 +10,14 @@ import { rowsOf, someRows } from './request-rows.js';
 export type StreamResult =
   { readonly kind: 'answer'; readonly answer: PredictionAnswer } | { readonly kind: 'error'; readonly error: RequestError };
 
+/** How the requests of a stream are asked. */
+export type StreamAsking = {
+  /** When the first one arrived. */
+  readonly arrivedMs: number;
+  /** What is asked with one of them, taken up at `arrivedMs`. Throws a `RequestError`. */
+  callOf(request: InferRequest, arrivedMs: number): Omit<PredictionCall, 'read'>;
+};
+
 /** Answers in order, begun: the first one is there, so that a call that fails at once fails as any other does. */
 export type StreamedAnswers = { readonly first: PredictionAnswer; readonly rest: AsyncGenerator<StreamResult, void> };
 
@@ -28,14 +36,14 @@ export async function* eachRow(request: InferRequest, plan: ServingPlan): AsyncG
 
 /**
  * Predicts each request of a stream by itself and answers in their order. A request that cannot be read or answered is a
- * result like the others, but for the first one: its `RequestError` is thrown. After `cancel`, none that waits is run.
+ * result like the others, but for the first one: its `RequestError` is thrown.
  */
 export async function answerEach(
   predictor: Predictor,
-  call: Omit<PredictionCall, 'read'>,
+  asking: StreamAsking,
   requests: AsyncIterable<InferRequest | RequestError>,
 ): Promise<StreamedAnswers | null> {
-  const results = inOrder(starts(predictor, call, requests), atOnce);
+  const results = inOrder(starts(predictor, asking, requests), atOnce);
   const first = await results.next();
   if (first.done === true) return null;
   if (first.value.kind === 'answer') return { first: first.value.answer, rest: results };
@@ -45,26 +53,25 @@ export async function answerEach(
 
 async function* starts(
   predictor: Predictor,
-  call: Omit<PredictionCall, 'read'>,
+  { arrivedMs: firstMs, callOf }: StreamAsking,
   requests: AsyncIterable<InferRequest | RequestError>,
 ): AsyncGenerator<() => Promise<StreamResult>, void> {
-  let arrivedMs = call.arrivedMs;
+  let arrivedMs = firstMs;
   for await (const request of requests) {
     const at = arrivedMs;
-    yield () => answered(predictor, { ...call, arrivedMs: at }, request);
+    yield () => answered(request, (taken) => predictor.predict({ ...callOf(taken, at), read: () => taken }));
     // The later ones count from when they were taken up, not from the beginning of the stream.
     arrivedMs = performance.now();
   }
 }
 
 async function answered(
-  predictor: Predictor,
-  call: Omit<PredictionCall, 'read'>,
   request: InferRequest | RequestError,
+  predict: (request: InferRequest) => PredictionAnswer | Promise<PredictionAnswer>,
 ): Promise<StreamResult> {
   if (request instanceof Error) return { kind: 'error', error: request };
   try {
-    return { kind: 'answer', answer: await predictor.predict({ ...call, read: () => request }) };
+    return { kind: 'answer', answer: await predict(request) };
   } catch (error) {
     return { kind: 'error', error: requestErrorOf(error) };
   }

@@ -5,16 +5,21 @@ import { requestErrorOf } from '../http/reply.js';
 import type { Reply } from '../http/reply.js';
 import { invalid, RequestError } from '../http/request-error.js';
 import { type GatewayRequest, WholeRequest } from '../http/whole-request.js';
-import { readJsonRequest } from '../oip/infer-body.js';
+import { CallerGone } from '../http/caller-gone.js';
+import type { BodyRoom } from '../http/body-room.js';
+import { readRowsRequest } from '../oip/infer-body.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import { inferReply } from '../oip/oip-response.js';
+import { scheduleOf } from '../oip/schedule-policy.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
 import type { PredictionAnswer, Predictor } from '../prediction/predictor.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import { chooseVersion } from '../routing/routing-table.js';
 import { bodyLines, linesOf } from './body-lines.js';
 import { fromGenerate, generateText } from './generate-form.js';
-import { ofRow } from './request-rows.js';
+import { LineRoom } from './line-room.js';
+import { namingRow } from './request-rows.js';
+import type { StreamResult } from './row-answers.js';
 import { answerEach, eachRow } from './row-answers.js';
 
 export type StreamDeps = {
@@ -22,6 +27,7 @@ export type StreamDeps = {
   readonly tables: RoutingTable;
   readonly maxJsonDepth: number;
   readonly maxBodyBytes: number;
+  readonly room: BodyRoom;
 };
 
 export type StreamCall = {
@@ -48,6 +54,7 @@ export async function generate(deps: StreamDeps, call: StreamCall): Promise<Repl
     version: call.version,
     key: callerKey(undefined, call.request.headers['x-perennial-key']),
     arrivedMs: call.arrivedMs,
+    cancel: new CallerGone(call.request.socket),
     read: (plan) => fromGenerate(body, plan),
   });
   return { status: 200, contentType: 'application/json', body: generateText(answer), sent: answer.sent };
@@ -59,27 +66,41 @@ export async function generate(deps: StreamDeps, call: StreamCall): Promise<Repl
  * an event `{"error":…}`, and the stream goes on.
  */
 export async function stream(deps: StreamDeps, call: StreamCall): Promise<Reply> {
+  const { model, version, request } = call;
+  const { headers } = request;
   const form = formOf(call.kind, deps.maxJsonDepth);
-  const { headers } = call.request;
-  const plan = (): ServingPlan =>
-    chooseVersion(deps.tables.need(call.model), { version: call.version, key: callerKey(undefined, headers['x-perennial-key']) }).plan;
+  const headerKey = headers['x-perennial-key'];
+  const planFor = (key: string | null): ServingPlan => chooseVersion(deps.tables.need(model), { version, key }).plan;
+  const plan = (): ServingPlan => planFor(callerKey(undefined, headerKey));
   const left = new AbortController();
-  const byLine = isLines(headers);
-  const requests = byLine
-    ? fromLines(call, { form, plan, maxBytes: deps.maxBodyBytes })
-    : eachRow(form.read(await call.body(), plan), plan());
-  const answers = await answerEach(
-    deps.predictor,
-    {
-      model: call.model,
-      version: call.version,
-      key: callerKey(undefined, headers['x-perennial-key']),
-      arrivedMs: call.arrivedMs,
+  const lines = isLines(headers) ? new LineRoom(deps.room, request) : null;
+  const requests =
+    lines === null
+      ? rowsOfBody(form.read(await call.body(), plan), (parameters) => planFor(callerKey(parameters['key'], headerKey)))
+      : fromLines(call, { form, plan, lines, maxBytes: deps.maxBodyBytes, ended: left.signal });
+  const asking = {
+    arrivedMs: call.arrivedMs,
+    callOf: ({ parameters }: InferRequest, arrivedMs: number) => ({
+      model,
+      version,
+      key: callerKey(parameters['key'], headerKey),
+      arrivedMs,
       cancel: left.signal,
-    },
-    requests,
-  );
-  if (answers === null) throw invalid('the body has no requests: one JSON object a line is expected');
+      ...scheduleOf(parameters, arrivedMs),
+    }),
+  };
+  let first: string;
+  let answers: Awaited<ReturnType<typeof answerEach>>;
+  try {
+    answers = await answerEach(deps.predictor, asking, requests);
+    if (answers === null) throw invalid('the body has no requests: one JSON object a line is expected');
+    // What cannot be told is the answer's status, as long as there is none yet.
+    first = form.write(answers.first);
+  } catch (error) {
+    left.abort();
+    throw error;
+  }
+  const { first: firstAnswer, rest } = answers;
   return {
     status: 200,
     contentType: 'text/event-stream',
@@ -87,25 +108,44 @@ export async function stream(deps: StreamDeps, call: StreamCall): Promise<Reply>
     body: '',
     async *stream(gone) {
       gone.addEventListener('abort', () => left.abort(), { once: true });
-      yield event(form.write(answers.first));
-      answers.first.sent();
-      let at = 0;
-      for await (const result of answers.rest) {
-        at++;
-        if (result.kind === 'error')
-          yield event(JSON.stringify({ error: byLine ? ofLine(result.error.message, at) : ofRow(result.error.message, at) }));
-        else {
-          yield event(form.write(result.answer));
-          result.answer.sent();
+      try {
+        yield event(first);
+        firstAnswer.sent();
+        lines?.answered();
+        let at = 0;
+        for await (const result of rest) {
+          at++;
+          yield event(told(result, { form, name: (message) => (lines === null ? namingRow(message, at) : ofLine(message, at)) }));
+          if (result.kind === 'answer') result.answer.sent();
+          lines?.answered();
         }
+      } finally {
+        left.abort();
       }
     },
   };
 }
 
+/** A result as the data of an event: an answer, or why there is none. */
+function told(result: StreamResult, { form, name }: { form: Form; name: (message: string) => string }): string {
+  try {
+    if (result.kind === 'answer') return form.write(result.answer);
+    return JSON.stringify({ error: name(result.error.message) });
+  } catch (error) {
+    return JSON.stringify({ error: name(requestErrorOf(error).message) });
+  }
+}
+
+function rowsOfBody(
+  request: InferRequest,
+  planOf: (parameters: InferRequest['parameters']) => ServingPlan,
+): AsyncGenerator<InferRequest, void> {
+  return eachRow(request, planOf(request.parameters));
+}
+
 function formOf(kind: StreamCall['kind'], maxJsonDepth: number): Form {
   if (kind === 'inferStream')
-    return { read: (body) => readJsonRequest(body, maxJsonDepth), write: (answer) => String(inferReply(answer).body) };
+    return { read: (body) => readRowsRequest(body, maxJsonDepth), write: (answer) => String(inferReply(answer).body) };
   return { read: (body, plan) => fromGenerate(parseJsonBody(body, maxJsonDepth), plan()), write: generateText };
 }
 
@@ -113,20 +153,32 @@ function isLines(headers: IncomingHttpHeaders): boolean {
   return /^application\/(x-ndjson|jsonlines|jsonl|x-jsonlines)\b/i.test(headers['content-type'] ?? '');
 }
 
+type LinesOf = { form: Form; plan: () => ServingPlan; lines: LineRoom; maxBytes: number; ended: AbortSignal };
+
 /**
  * One request a line. A body of unknown length is answered while it still arrives; one of known length is read first,
  * since its sender may take no answer before it has sent everything.
  */
 async function* fromLines(
   call: StreamCall,
-  { form, plan, maxBytes }: { form: Form; plan: () => ServingPlan; maxBytes: number },
+  { form, plan, lines, maxBytes, ended }: LinesOf,
 ): AsyncGenerator<InferRequest | RequestError, void> {
   const { request } = call;
   const { headers } = request;
-  const whole = request instanceof WholeRequest || headers['content-length'] !== undefined || headers['content-encoding'] !== undefined;
   let line = 0;
-  for await (const text of whole ? linesOf(await call.body()) : bodyLines(request, maxBytes)) {
-    yield readLine(text, { form, plan, line: line++ });
+  try {
+    if (request instanceof WholeRequest || headers['content-length'] !== undefined || headers['content-encoding'] !== undefined) {
+      for (const text of linesOf(await call.body())) yield readLine(text, { form, plan, line: line++ });
+      return;
+    }
+    for await (const text of bodyLines(request, { maxBytes, ended, reading: (bytes) => lines.reading(bytes) })) {
+      lines.taken(text.length);
+      yield readLine(text, { form, plan, line: line++ });
+    }
+  } catch (error) {
+    // The first line fails as a plain call does; what comes after it is told where it stands.
+    if (line === 0 || !(error instanceof RequestError)) throw error;
+    yield new RequestError(error.kind, ofLine(error.message, line));
   }
 }
 
