@@ -9,6 +9,7 @@ import { abortUpdate, promoteUpdate } from '../../contracts/rollout.js';
 import { taskQueues } from '../../contracts/task-queues.js';
 import { rolloutPlans } from '../../domain/rollout-plans.js';
 import { type AllActivities, type FakeWorld, look, nothingYet, tinyDefinition } from './fake-activities.js';
+import { fileOf, importing } from './imports.js';
 import { historiesFolder } from './histories.js';
 import { startRollout } from './rollout-stage.js';
 import { until } from './waiting.js';
@@ -16,6 +17,7 @@ import { devServerStage } from './world.js';
 
 // Records what this release's workflows write, for the replay test of every later one (record-histories.config.ts says
 // how to run it). Never run it again for a release whose histories are committed: they are what a change is held against.
+// What a release learns later is a test of its own here, run alone by its name (`-t 'a file that is imported'`).
 
 const { version: release } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 const stage = devServerStage();
@@ -97,6 +99,31 @@ test('a lifecycle that continues as new with a run in flight and one that waits,
   await keep('continued', lifecycle.workflowId, firstExecutionRunId);
   await keep('after-continue', lifecycle.workflowId);
   await keep('cancelled', first.workflowId);
+});
+
+test('a file that is imported, one that waits behind it, and one that is refused', async () => {
+  const world = stage.use({ ...drivenClock(), ...importing() });
+  await stage.lifecycle(world, { clock: { kind: 'driven', name: 'rehearsal' } });
+  const lifecycle = handleOf(workflowIds.model(world.model));
+  const bring = async (name: string) =>
+    await lifecycle.executeUpdate(retrainUpdate, { args: [{ ...person, asOf: 1, imported: fileOf(name) }] });
+  const look = world.activities.evaluateImport;
+  let waits = true;
+  world.activities.evaluateImport = async (input) => {
+    if (waits) throw nothingYet(100);
+    return await look(input);
+  };
+  const first = await bring('first.onnx');
+  const second = await bring('second.onnx');
+  if (first.kind !== 'started' || second.kind !== 'queued') throw new Error(JSON.stringify([first, second]));
+  expect(await lifecycle.executeUpdate(retrainUpdate, { args: [person] })).toMatchObject({ kind: 'refused' });
+  waits = false;
+  await asked(world, 2);
+  await lifecycle.executeUpdate(decideUpdate, { args: [yes('1.0.2')] });
+  expect(await handleOf(second.workflowId).result()).toMatchObject({ outcome: 'promoted' });
+  expect(await handleOf(first.workflowId).result()).toMatchObject({ outcome: 'superseded' });
+  await keep('imported', second.workflowId);
+  await keep('imports', lifecycle.workflowId);
 });
 
 test('runs that end early, and a newer version that supersedes', async () => {

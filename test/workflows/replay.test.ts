@@ -58,6 +58,7 @@ describe('the recorded histories', () => {
     expect(has('retrain', '"requestApproval"')).toBe(true);
     expect(has('retrain', '"approvalSettled"')).toBe(true);
     expect(has('retrain', '"rolloutEnded"')).toBe(true);
+    expect(has('retrain', '"evaluateImport"')).toBe(true);
     expect(has('modelLifecycle', 'EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW')).toBe(true);
   });
 
