@@ -65,6 +65,8 @@ export class Batcher {
   #scheduled = false;
   #running = 0;
   #batches = 0;
+  /** Requests that gave up since the queue was last looked through. */
+  #overdue = 0;
 
   constructor(runner: Runner, limits: BatchLimits) {
     this.#runner = runner;
@@ -107,8 +109,7 @@ export class Batcher {
    */
   run(feeds: NamedTensors, rows: number, wish: RunWish): Promise<NamedTensors> {
     const priority = wish.priority === undefined || wish.priority === 0 ? defaultPriority : wish.priority;
-    const full = this.#waiting.length >= this.#limits.maxWaiting;
-    if (full && !this.#giveWay(priority)) return Promise.reject(tooMany(this.#waiting.length));
+    if (this.#isFull && !this.#giveWay(priority)) return Promise.reject(tooMany(this.#waiting.length));
     return new Promise((resolve, reject) => {
       const { limitMs, deadlineMs = Infinity, cancel, trace } = wish;
       const arrivedMs = performance.now();
@@ -119,11 +120,26 @@ export class Batcher {
       if (this.#runner.placement === 'thread')
         entry.timer =
           leftMs <= limitMs
-            ? setTimeout(() => refuse(entry, expired()), Math.max(leftMs, 0))
-            : setTimeout(() => refuse(entry, tooSlow(limitMs)), limitMs);
+            ? setTimeout(() => this.#giveUp(entry, expired()), Math.max(leftMs, 0))
+            : setTimeout(() => this.#giveUp(entry, tooSlow(limitMs)), limitMs);
       this.#enqueue(entry);
       this.#schedule();
     });
+  }
+
+  get #isFull(): boolean {
+    const { maxWaiting } = this.#limits;
+    if (this.#waiting.length < maxWaiting) return false;
+    if (this.#overdue === 0) return true;
+    this.#overdue = 0;
+    this.#waiting = this.#waiting.filter(({ settled }) => !settled);
+    return this.#waiting.length >= maxWaiting;
+  }
+
+  /** It waits no more, though its place in the queue is only seen at its turn. */
+  #giveUp(entry: Waiting, reason: RequestError): void {
+    this.#overdue++;
+    refuse(entry, reason);
   }
 
   #enqueue(entry: Waiting): void {
@@ -214,7 +230,7 @@ export class Batcher {
       }
     } catch (error) {
       if (batch.length === 1) return refuse(first, failure(error));
-      for (const entry of batch) await this.#runBatch([entry]);
+      for (const entry of batch) if (!entry.settled && isWanted(entry, performance.now())) await this.#runBatch([entry]);
     }
   }
 }
@@ -249,6 +265,7 @@ function failure(error: unknown): RequestError {
 
 function settle(entry: Waiting, outputs: NamedTensors): void {
   if (entry.timer !== undefined) clearTimeout(entry.timer);
+  entry.settled = true;
   entry.resolve(outputs);
 }
 

@@ -92,7 +92,8 @@ export class HostedVersion {
     this.metrics = deps.metrics;
     this.#deps = deps;
     this.signature = JSON.stringify([facts.plan.inputs, facts.plan.outputs, facts.spec.request, facts.spec.eventTimeField]);
-    this.closed = new Promise((resolve) => (this.#close = resolve));
+    const letGo = deps.metrics.hold();
+    this.closed = new Promise<void>((resolve) => (this.#close = resolve)).then(letGo);
     this.#cold = new ColdRequests({ ...deps.config, name: this.#name, onLeave: () => deps.memory.changed() });
     const run = (feeds: NamedTensors): Promise<NamedTensors> => this.#runner!.run(feeds);
     const runner: Runner = {
@@ -226,7 +227,8 @@ export class HostedVersion {
   /** Releases the model once its last request is answered; the next request loads it again, unless a person `held` it. */
   async unload({ held }: { held: boolean }): Promise<void> {
     this.#held ||= held;
-    await this.#loading?.catch(() => undefined);
+    // At once where nothing is to be waited for: whoever looks next must not take it for one that can be released.
+    if (this.#loading !== null) await this.#loading.catch(() => undefined);
     if (!this.#open && this.#unloading === null) return;
     this.#open = false;
     if (this.#unloading === null) {
@@ -247,8 +249,11 @@ export class HostedVersion {
   retire(): void {
     if (this.#retired) return;
     this.#retired = true;
-    if (this.#loading !== null) void this.#loading.catch(() => undefined).finally(() => this.#releaseSoon());
-    else if (this.#inFlight === 0) this.#releaseSoon();
+    if (this.#loading !== null) {
+      void this.#loading.catch(() => undefined).finally(() => this.#releaseSoon());
+      // It may be waiting for room.
+      this.#deps.memory.changed();
+    } else if (this.#inFlight === 0) this.#releaseSoon();
   }
 
   async #load(wish: RoomWish): Promise<boolean> {

@@ -177,12 +177,17 @@ export class ModelRepository {
     const registered = known?.origin === 'registry' ? known.digest : await registeredDigest(routes, servable);
     if (registered !== null && registered !== servable.package.digest)
       throw failed(servable, 'the registry holds another package under this version; give it another one');
-    const hosted = await this.host(servable, 'call').catch((error: unknown) => {
-      throw failed(servable, reasonOf(error));
-    });
-    await this.#bringIn(hosted);
-    if (known?.origin === 'registry') hosted.retire();
-    else tables.addUnrouted(hosted);
+    // What is known from the registry is this very package.
+    if (known?.origin === 'registry') {
+      known.allow();
+      await this.#bringIn(known);
+    } else {
+      const hosted = await this.host(servable, 'call').catch((error: unknown) => {
+        throw failed(servable, reasonOf(error));
+      });
+      await this.#bringIn(hosted);
+      tables.addUnrouted(hosted);
+    }
     this.#deps.log({ level: 'warn', event: 'packageLoadedByCall', model, version, digest: servable.package.digest });
   }
 
@@ -198,7 +203,8 @@ export class ModelRepository {
     try {
       await hosted.bringIn(this.#deps.config.loadLimitMs);
     } catch (error) {
-      if (roleOf(this.#deps.tables.get(hosted.model) ?? nothing, hosted.version) === 'unrouted') hosted.retire();
+      // One that is reachable stays, and may be loaded later.
+      if (this.#deps.tables.get(hosted.model)?.versions.get(hosted.version) !== hosted) hosted.retire();
       throw failed(hosted, reasonOf(error), error);
     }
   }
@@ -216,8 +222,6 @@ export class ModelRepository {
     return role === 'champion' || role === 'challenger' ? 'live' : role;
   }
 }
-
-const nothing = { route: { variants: [], shadow: null, standby: [] } } as unknown as ModelTable;
 
 /** The versions that answer callers who name none. */
 function live(table: ModelTable): HostedVersion[] {

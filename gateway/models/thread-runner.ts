@@ -66,7 +66,8 @@ function startThread(input: ThreadInput & { model: Uint8Array; onEnd(): void }):
   const worker = new Worker(input.program, { workerData, transferList: [model.buffer], execArgv: [] });
   const waiting = new Map<number, Waiting>();
   let next = 0;
-  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  let sayOver: () => void = () => undefined;
+  const over = new Promise<void>((resolve) => (sayOver = resolve));
   // Never `terminate`: ONNX Runtime, met in the middle of a run, would end the process. The thread ends itself once it can.
   const abandon = (): void => {
     const call: ThreadCall = { kind: 'close' };
@@ -78,6 +79,7 @@ function startThread(input: ThreadInput & { model: Uint8Array; onEnd(): void }):
       clearTimeout(limit);
       input.onEnd();
       reject(reason);
+      sayOver();
       for (const run of waiting.values()) {
         clearTimeout(run.limit);
         run.reject(reason);
@@ -105,7 +107,8 @@ function startThread(input: ThreadInput & { model: Uint8Array; onEnd(): void }):
         }),
       async stop() {
         abandon();
-        await exited;
+        // Until it has ended, or computes longer than it may: then it is left to itself.
+        await over;
       },
     });
     worker.on('message', (message: ThreadAnswer) => {

@@ -7,12 +7,12 @@ import type { SlotBudget } from './version-latencies.js';
 import { VersionMetrics } from './version-metrics.js';
 import { writeVersions } from './version-text.js';
 
-/** Versions that are not loaded any more, but whose counts are still told. */
+/** Versions that are not known any more, but whose counts are still told. */
 const maxForgotten = 200;
 
 /** The gateway's metrics: counted in plain fields, and made Prometheus text when somebody asks. */
 export class GatewayMetrics {
-  readonly requests = new RequestCounts();
+  readonly requests: RequestCounts;
   /** Room for latencies by event time; none where nothing stores them. */
   readonly slots: SlotBudget;
   readonly #versions = new Map<string, VersionMetrics>();
@@ -20,11 +20,13 @@ export class GatewayMetrics {
   readonly #writers: ((text: Exposition) => void)[] = [];
   readonly #process = processMetrics();
 
-  constructor(slots: SlotBudget = { left: 0, dropped: 0 }) {
+  /** `serves` says whether requests may be counted under a model's name. */
+  constructor(slots: SlotBudget = { left: 0, dropped: 0 }, serves: (model: string) => boolean = () => false) {
     this.slots = slots;
+    this.requests = new RequestCounts(serves);
   }
 
-  /** The counts of a version that is or was loaded. Only what the registry knows may be named here: each is some series. */
+  /** The counts of a version, to be held by whoever counts. Only what the registry knows may be named here: each is some series. */
   version(model: string, version: string): VersionMetrics {
     const key = `${model} ${version}`;
     const known = this.#versions.get(key);
@@ -71,9 +73,12 @@ export class GatewayMetrics {
     this.#versions.clear();
   }
 
-  /** Lets go of the versions that were not loaded for longest, so that a year of releases is not told for ever. */
+  /**
+   * Lets go of the oldest versions that no route names any more, so that a year of releases is not told for ever. One that is
+   * only out of memory counts on when it comes back.
+   */
   #forget(): void {
-    const gone = [...this.#versions].filter(([, { isLoaded, loads }]) => !isLoaded && loads > 0);
+    const gone = [...this.#versions].filter(([, { isHeld }]) => !isHeld);
     for (const [key] of gone.slice(0, Math.max(0, gone.length - maxForgotten + 1))) this.#versions.delete(key);
   }
 }

@@ -88,6 +88,7 @@ export class VersionMetrics {
   readonly #cacheMiss = new Timed();
   readonly #batches = new Map<number, Timed>();
   readonly #hosts = new Set<LoadedVersion>();
+  #holders = 0;
   readonly #recent = new RecentLatency(performance.now());
   #inferences = 0;
   #runs = 0;
@@ -175,6 +176,16 @@ export class VersionMetrics {
 
   get isLoaded(): boolean {
     return this.#hosts.size > 0;
+  }
+
+  /** Somebody counts here from now on, loaded or not, until the function that this answers is called. */
+  hold(): () => void {
+    this.#holders++;
+    return () => void this.#holders--;
+  }
+
+  get isHeld(): boolean {
+    return this.#holders > 0 || this.isLoaded;
   }
 
   /** Requests at work, and those of them that wait for a run or are in it. */
