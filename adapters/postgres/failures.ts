@@ -2,6 +2,7 @@ import { PerennialError } from '../../domain/errors.js';
 
 /** SQLSTATE classes and codes after which the same call may succeed: the server is away, busy, or stopped a deadlock. */
 const transient = /^(08|53|57P0|58|40|55P03|57014|25P0[34])/;
+const diskFull = '53100';
 /** Errors of the socket and of the driver that carry no SQLSTATE. */
 const lostConnection =
   /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENOENT|Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Query read timeout/;
@@ -29,6 +30,12 @@ export function postgresFailure(error: unknown): unknown {
     const where = [table && `table ${table}`, constraint && `constraint ${constraint}`].filter(Boolean).join(', ');
     return new PerennialError('Conflict', `Postgres refused a row (${where}): ${detail ?? message}`, {
       details: { sqlState: code, constraint: constraint ?? null, table: table ?? null },
+      cause: error,
+    });
+  }
+  if (code === diskFull) {
+    return new PerennialError('Unavailable', `The disk of Postgres is full: ${message}. Free some space there.`, {
+      details: { sqlState: code },
       cause: error,
     });
   }

@@ -82,7 +82,7 @@ async function up({ context, options, screen, style }: Up): Promise<{ code: numb
       screen.say(error.message);
       return { code: 130, result };
     }
-    throw expected(stopped.reason() ?? error);
+    throw expected(stopped.reason() ?? error, context.places);
   } finally {
     const running = stack;
     void stopped.second.then(() => running?.kill());
@@ -143,7 +143,11 @@ function askedToStop() {
 }
 
 /** A failure of set-up or of a server is one that a person can do something about: its message is enough. */
-function expected(error: unknown): unknown {
+function expected(error: unknown, { home }: { home: string }): unknown {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') {
+    const wayOut = `Free some space where ${home} lies, or put everything elsewhere with PERENNIAL_HOME=/path.`;
+    return new PerennialError('Unavailable', `The disk is full: ${error.message}. ${wayOut}`, { cause: error });
+  }
   if (!(error instanceof SetUpFailure)) return error;
   return new PerennialError('Unavailable', error.message, { cause: error });
 }

@@ -170,7 +170,11 @@ describe('up, when a server of it is killed', () => {
     expect(servers.filter((pid) => isRunning(pid))).toEqual([]);
   }, 300_000);
 
-  it('fails with a reason when the servers that it was given are away', async () => {
+  it('fails with a reason when the servers that it was given are away, or no servers', async () => {
+    env = { ...env, DATABASE_URL: 'bikes' };
+    up = perennial('up');
+    expect(await up.ended).toBe(1);
+    expect(up.text()).toContain('Error: DATABASE_URL is no address of a database: postgres://user:password@host:port/database is expected.');
     env = { ...env, DATABASE_URL: 'postgres://127.0.0.1:1/nowhere' };
     up = perennial('up');
     expect(await up.ended).toBe(1);

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ProcessRecord } from '../../clients/cli/up/process-record.js';
@@ -60,6 +60,22 @@ describe('a supervised process', () => {
     expect(said[1]).toBe('✓ part runs again');
     expect(pid()).not.toBe(first);
     expect(isRunning(pid())).toBe(true);
+  });
+
+  it('is started again and stopped also while its record cannot be written', async () => {
+    const { supervised, said, pid, logFile, recordFile } = part(`${ready} ${forever}`);
+    await supervised.start();
+    const first = pid();
+    // As on a full disk: what is written does not get to its place.
+    rmSync(recordFile);
+    mkdirSync(join(recordFile, 'in-the-way'), { recursive: true });
+    process.kill(first, 'SIGKILL');
+    await expect.poll(() => said, { timeout: 60_000 }).toHaveLength(2);
+    expect(said[1]).toBe('✓ part runs again');
+    const [, again] = [...readFileSync(logFile, 'utf8').matchAll(/"pid":(\d+)/g)].map(([, number]) => Number(number));
+    expect(isRunning(again ?? 0)).toBe(true);
+    await supervised.stop();
+    expect(isRunning(again ?? 0)).toBe(false);
   });
 
   it('is tried again for ever when it cannot come up any more', async () => {

@@ -1,6 +1,9 @@
 import { SetUpFailure } from '../failure.mjs';
 import { readLog } from '../log-file.mjs';
 
+/** Everything else that is said then follows from it. */
+const FULL = /No space left on device|ENOSPC/;
+
 /** What it answers to those who ask whether it is ready: no reason for anything. */
 const NOT_YET = /the database system is (starting up|not yet accepting|in recovery|shutting down)/;
 
@@ -20,7 +23,12 @@ export function lastWords(logFile, from) {
  */
 export function lastLine(text) {
   const lines = (text ?? '').trim().split('\n');
-  return (lines.findLast((line) => /FATAL|PANIC|error/i.test(line)) ?? lines.at(-1) ?? '').trim();
+  return (
+    lines.findLast((line) => FULL.test(line)) ??
+    lines.findLast((line) => /FATAL|PANIC|error/i.test(line)) ??
+    lines.at(-1) ??
+    ''
+  ).trim();
 }
 
 /**
@@ -32,7 +40,9 @@ export function cannotStart(why, where, cause) {
   return new SetUpFailure({
     what: 'Postgres could not be started',
     why,
-    todo: `read ${where}, or set DATABASE_URL to a running Postgres 15 or newer`,
+    todo: FULL.test(why)
+      ? `free some space where ${where} lies, or put everything elsewhere with PERENNIAL_HOME=/path`
+      : `read ${where}, or set DATABASE_URL to a running Postgres 15 or newer`,
     ...(cause === undefined ? {} : { cause }),
   });
 }

@@ -51,7 +51,7 @@ export async function startPostgres(options) {
   const place = { owner, data: join(owner.folder, 'data'), logFile: join(owner.folder, 'postgres.log') };
   if (!existsSync(join(place.data, 'PG_VERSION'))) await createCluster(place);
   const password = readFileSync(join(owner.folder, 'password'), 'utf8').trim();
-  writeJson(`${folder}.json`, { folder: owner.folder });
+  if (readJson(`${folder}.json`)?.folder !== owner.folder) writeJson(`${folder}.json`, { folder: owner.folder });
   const { child, ...server } = (await adopt(place, password)) ?? (await start({ place, password, options }));
   await ensureDatabase({ port: server.port, password, database });
   return {

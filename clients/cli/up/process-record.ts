@@ -43,11 +43,20 @@ export class ProcessRecord {
     const identity = identify(pid);
     if (identity === undefined) return;
     this.#parts.set(name, { pid, started: identity.started });
-    this.#write();
+    this.#tryToWrite();
   }
 
   ended(name: string): void {
-    if (this.#parts.delete(name)) this.#write();
+    if (this.#parts.delete(name)) this.#tryToWrite();
+  }
+
+  /** A full disk keeps nothing from being stopped or started again; the record then says what ran before. */
+  #tryToWrite(): void {
+    try {
+      this.#write();
+    } catch {
+      // The next change writes all of it.
+    }
   }
 
   #write(): void {

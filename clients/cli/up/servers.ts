@@ -39,7 +39,10 @@ export async function openTemporal(world: World, events: ServerEvents): Promise<
 /** The server of DATABASE_URL, or the embedded one, which is started again when it dies. */
 export async function openPostgres(world: World, events: ServerEvents): Promise<PostgresServer> {
   const url = world.env['DATABASE_URL'];
-  if (url !== undefined && url !== '') return { url, stop: async () => undefined };
+  if (url !== undefined && url !== '') {
+    refuseNoUrl(url);
+    return { url, stop: async () => undefined };
+  }
   const where = { folder: world.postgres };
   const ours = await startPostgres({ ...where, variable: 'PERENNIAL_POSTGRES_PORT', say: events.say });
   // By its data: the number of one that died may be another program's by now.
@@ -49,6 +52,15 @@ export async function openPostgres(world: World, events: ServerEvents): Promise<
     events,
   );
   return { url: ours.url, stop: () => supervised.stop() };
+}
+
+/** What is wrong is not repeated: there may be a password in it. */
+function refuseNoUrl(url: string): void {
+  if (/^(postgres(ql)?:\/\/|socket:|\/)/.test(url)) return;
+  throw new PerennialError(
+    'DataInvalid',
+    'DATABASE_URL is no address of a database: postgres://user:password@host:port/database is expected. Correct it, or unset it to use the embedded Postgres.',
+  );
 }
 
 const portOf = (url: string): number => Number(new URL(url).port);

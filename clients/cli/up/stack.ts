@@ -155,14 +155,21 @@ async function stopAll({
   doing: StackEvents['doing'];
 }): Promise<void> {
   const isFront = (part: SupervisedProcess) => part.name === 'api' || part.name === 'gateway';
-  doing('the gateway answers what it has begun');
-  await Promise.all(processes.filter(isFront).map((part) => part.stop()));
-  doing('the workers hand back their work');
-  await Promise.all(processes.filter((part) => !isFront(part)).map((part) => part.stop()));
-  await stopTrainers(world);
-  doing('stopping Temporal and Postgres');
-  await Promise.all(ends.map((end) => end()));
+  const stopParts = (isMeant: (part: SupervisedProcess) => boolean) => processes.filter(isMeant).map((part) => part.stop());
+  const steps: readonly [string, () => readonly Promise<void>[]][] = [
+    ['the gateway answers what it has begun', () => stopParts(isFront)],
+    ['the workers hand back their work', () => stopParts((part) => !isFront(part))],
+    ['the trainers end', () => [stopTrainers(world)]],
+    ['stopping Temporal and Postgres', () => ends.map((end) => end())],
+  ];
+  // What fails to stop leaves nothing else running.
+  const failures: unknown[] = [];
+  for (const [what, step] of steps) {
+    doing(what);
+    for (const one of await Promise.allSettled(step())) if (one.status === 'rejected') failures.push(one.reason);
+  }
   doing(null);
+  if (failures.length > 0) throw failures[0];
 }
 
 /** Trainers outlive their worker on purpose; the end of the stack is theirs too. */
