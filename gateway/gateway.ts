@@ -112,7 +112,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { log } = logging;
   const tables = new RoutingTable();
   const outcomes = new OutcomeCache(deps.outcomes);
-  const metrics = new GatewayMetrics(slotBudget(deps.latencies !== undefined));
+  const metrics = new GatewayMetrics(slotBudget(deps.latencies !== undefined), (model) => tables.get(model) !== undefined);
   const capturing = openCapturing({
     store: deps.captures,
     files: deps.captureFiles,
@@ -134,7 +134,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const shadow = new Shadow({ outcomes, captures, bodies: observed, redactors, config });
   const tracing = deps.tracing === undefined ? null : new RequestTracing(deps.tracing);
   const traceSettings = new TraceSettings(tracing);
-  const watch = new RequestWatch({ metrics, tracing, accessLog: new AccessLog(log, config.slowRequestMs) });
+  const modelOfJob = (job: string): string | null => queue.find(job)?.model ?? null;
+  const watch = new RequestWatch({
+    metrics,
+    models: { modelOfJob, only: deps.container?.only ?? null },
+    tracing,
+    accessLog: new AccessLog(log, config.slowRequestMs),
+  });
   const entities = new EntityFeatures({ store: deps.onlineFeatures ?? null, config });
   metrics.sample(...entities.figures);
   const plainPredictor = new Predictor({ tables, outcomes, captures, bodies: observed, redactors, caches, entities, shadow, config });
@@ -160,7 +166,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   });
   const link = new RegistryLink({ routes: deps.routes, follower, config, log });
   const access = new AccessControl(config, deps.keyLimits ?? null);
-  const callers = { access, hosts: config.hosts, modelOfJob: (job: string) => queue.find(job)?.model ?? null };
+  const callers = { access, hosts: config.hosts, modelOfJob };
   const bodies = { maxBytes: config.maxBodyBytes, room: new BodyRoom(config.maxBodiesBytes) };
   let unfollowKeys: (() => void) | undefined;
   const named = deps.named ?? null;
@@ -231,7 +237,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
             return body.length === 0 ? null : (JSON.parse(String(body)) as unknown);
           },
           tell: handler.tell,
-          count: (rpc, status) => metrics.requests.count('grpc', rpc, status),
+          count: (rpc, status, model) => metrics.requests.of(model).count('grpc', rpc, status),
           ready,
         });
 

@@ -34,8 +34,8 @@ export type GrpcDeps = InferenceDeps & {
   readonly ask: AskRoute;
   /** An error as the gateway tells it; logs what nobody expected. */
   readonly tell: (error: unknown, where: string) => RequestError;
-  /** Counts a call by its name and the name of its status. */
-  readonly count: (rpc: string, status: string) => void;
+  /** Counts a call by its name, the name of its status, and the model that it named. */
+  readonly count: (rpc: string, status: string, model: string | null) => void;
   /** Whether new requests are answered. */
   readonly ready: () => boolean;
 };
@@ -55,10 +55,10 @@ export function grpcServer(deps: GrpcDeps): GrpcServer {
   const { config } = deps;
   const service = inferenceService(config.grpcProto);
   const outcome: Outcome = {
-    succeeded: (rpc) => deps.count(rpc, 'OK'),
-    failed(rpc, error) {
+    succeeded: (rpc, model) => deps.count(rpc, 'OK', model),
+    failed(rpc, error, model) {
       const told = statusOf(deps.tell(error, rpc));
-      deps.count(rpc, status[told.code]!);
+      deps.count(rpc, status[told.code]!, model);
       return told;
     },
   };
@@ -88,7 +88,7 @@ export function grpcServer(deps: GrpcDeps): GrpcServer {
         await deps.admit({ ...shown, role: 'predict', model: null });
         return null;
       } catch (error) {
-        return outcome.failed('ServerReflectionInfo', error);
+        return outcome.failed('ServerReflectionInfo', error, null);
       }
     }),
   );

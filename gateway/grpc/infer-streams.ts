@@ -4,6 +4,7 @@ import type { GrpcInferRequest } from './infer-request.js';
 import { readInferRequest } from './infer-request.js';
 import type { CallContext, InferenceDeps } from './inference-call.js';
 import { CallGone, messageType, predictFor } from './inference-call.js';
+import { modelOfRefused } from './model-of-call.js';
 import type { BytesStream } from './inference-service.js';
 import { writeInferResponse, writeStreamResponse } from './infer-response.js';
 import type { Outcome } from './unary-calls.js';
@@ -90,10 +91,10 @@ class InferStream {
       asked = readInferRequest(message);
       const answer = await predictFor(this.#deps, asked, context);
       const body = writeInferResponse(answer, { raw: asked.raw, final: true });
-      this.#deps.outcome.succeeded('ModelStreamInfer');
+      this.#deps.outcome.succeeded('ModelStreamInfer', asked.model);
       return { bytes: writeStreamResponse({ answer: body }), sent: () => answer.sent({ contentType: messageType, body }) };
     } catch (error) {
-      const { details } = this.#deps.outcome.failed('ModelStreamInfer', error);
+      const { details } = this.#deps.outcome.failed('ModelStreamInfer', error, asked?.model ?? modelOfRefused(message));
       return { bytes: writeStreamResponse({ error: details, id: asked?.request.id ?? null }), sent: () => undefined };
     }
   }

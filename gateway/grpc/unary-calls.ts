@@ -3,6 +3,7 @@ import { invalid } from '../http/request-error.js';
 import { readInferRequest } from './infer-request.js';
 import type { CallContext, InferenceDeps } from './inference-call.js';
 import { CallGone, messageType, predictFor, textOf } from './inference-call.js';
+import { modelOfCall, modelOfRefused } from './model-of-call.js';
 import type { BytesCall, InferenceService, UnaryName } from './inference-service.js';
 import { writeInferResponse } from './infer-response.js';
 import type { RouteCall } from './route-calls.js';
@@ -14,15 +15,15 @@ export type AskRoute = (call: RouteCall & { readonly headers: IncomingHttpHeader
 
 /** How the calls of a server end: what a caller is told of an error, and what is counted. */
 export type Outcome = {
-  readonly failed: (rpc: string, error: unknown) => CallStatus;
-  readonly succeeded: (rpc: string) => void;
+  readonly failed: (rpc: string, error: unknown, model: string | null) => CallStatus;
+  readonly succeeded: (rpc: string, model: string | null) => void;
 };
 
 /** `ModelInfer`. */
 export function modelInfer(deps: InferenceDeps, outcome: Outcome): BytesCall {
   const answer = async (call: Parameters<BytesCall>[0], context: CallContext) => {
     const asked = readInferRequest(call.request);
-    return { answer: await predictFor(deps, asked, context), raw: asked.raw };
+    return { answer: await predictFor(deps, asked, context), model: asked.model, raw: asked.raw };
   };
   return (call, respond) => {
     const { metadata } = call;
@@ -34,13 +35,13 @@ export function modelInfer(deps: InferenceDeps, outcome: Outcome): BytesCall {
       deadline: call.getDeadline(),
       cancel: new CallGone(call),
     })
-      .then(({ answer: given, raw }) => {
+      .then(({ answer: given, model, raw }) => {
         const bytes = writeInferResponse(given, { raw });
         respond(null, bytes);
-        outcome.succeeded('ModelInfer');
+        outcome.succeeded('ModelInfer', model);
         given.sent({ contentType: messageType, body: bytes });
       })
-      .catch((error: unknown) => respond(outcome.failed('ModelInfer', error)));
+      .catch((error: unknown) => respond(outcome.failed('ModelInfer', error, modelOfRefused(call.request))));
   };
 }
 
@@ -49,13 +50,16 @@ export function routedCall(name: UnaryName, deps: { service: InferenceService; a
   const { service, ask, outcome } = deps;
   const { read, write } = service.codec(name);
   const rpc = routedRpcs[name];
-  const answer = async (call: Parameters<BytesCall>[0]): Promise<Buffer> => {
-    let request: Record<string, unknown>;
+  const readRequest = (bytes: Buffer): Record<string, unknown> => {
     try {
-      request = read(call.request);
+      return read(bytes);
     } catch (error) {
       throw invalid(`the message is no ${name}Request: ${error instanceof Error ? error.message : String(error)}`);
     }
+  };
+  const answer = async (call: Parameters<BytesCall>[0], asked: { model: string | null }): Promise<Buffer> => {
+    const request = readRequest(call.request);
+    asked.model = modelOfCall(name, request);
     const { metadata } = call;
     const headers: Record<string, string> = { host: call.getHost() };
     for (const key of ['authorization', 'x-api-key']) {
@@ -65,12 +69,13 @@ export function routedCall(name: UnaryName, deps: { service: InferenceService; a
     return write(rpc.answer(await ask({ ...rpc.ask(request), headers })));
   };
   return (call, respond) => {
-    answer(call).then(
+    const asked = { model: null as string | null };
+    answer(call, asked).then(
       (bytes) => {
-        outcome.succeeded(name);
+        outcome.succeeded(name, asked.model);
         respond(null, bytes);
       },
-      (error: unknown) => respond(outcome.failed(name, error)),
+      (error: unknown) => respond(outcome.failed(name, error, asked.model)),
     );
   };
 }

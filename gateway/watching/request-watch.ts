@@ -1,12 +1,18 @@
 import type { Endpoint } from '../http/endpoint.js';
 import type { GatewayRequest } from '../http/whole-request.js';
 import type { AccessLog } from './access-log.js';
+import { type CountedModels, countedModel } from './counted-model.js';
 import { httpTraceEnd } from './http-trace.js';
 import type { GatewayMetrics } from './metrics.js';
 import type { RequestTrace } from './request-trace.js';
 import { callerTraceId, type RequestTracing, type TraceEnd, type TraceHeaders } from './request-tracing.js';
 
-type Watchers = { readonly metrics: GatewayMetrics; readonly tracing: RequestTracing | null; readonly accessLog: AccessLog };
+type Watchers = {
+  readonly metrics: GatewayMetrics;
+  readonly models: CountedModels;
+  readonly tracing: RequestTracing | null;
+  readonly accessLog: AccessLog;
+};
 
 export type BegunHttp = {
   readonly request: GatewayRequest;
@@ -53,8 +59,9 @@ export class RequestWatch {
   }
 
   answered({ request, endpoint, arrivedMs, trace }: BegunHttp, status: number): void {
-    const { metrics, tracing, accessLog } = this.#watchers;
-    metrics.requests.count('http', endpoint === null ? 'none' : endpoint.kind, status);
+    const { metrics, models, tracing, accessLog } = this.#watchers;
+    const model = endpoint === null ? null : countedModel(models, endpoint, request.headers);
+    metrics.requests.of(model).count('http', endpoint === null ? 'none' : endpoint.kind, status);
     if (trace !== null) tracing?.end(trace, httpTraceEnd(request, endpoint, status));
     const ms = performance.now() - arrivedMs;
     // A probe that is told "not yet" is what it asks for.

@@ -187,7 +187,7 @@ describe('inference', () => {
     await client.call('ModelInfer', typedPairs([[1, 1]]));
     await refusal(client.call('ModelInfer', { model_name: 'nothing', inputs: [{ name: 'a' }] }));
     const { body } = await get<string>(`${gateway.url}/metrics`);
-    expect(body).toMatch(/gateway_requests_total\{protocol="grpc",endpoint="ModelInfer",status="OK"\} [1-9]/);
+    expect(body).toMatch(/gateway_requests_total\{protocol="grpc",endpoint="ModelInfer",status="OK",model_name="demand"\} [1-9]/);
     expect(body).toMatch(/gateway_requests_total\{protocol="grpc",endpoint="ModelInfer",status="NOT_FOUND"\} [1-9]/);
   });
 });

@@ -47,8 +47,8 @@ it('tells what was predicted, how fast, in what batches, under both families of 
   expect(value(text, `model_load_seconds{${labels}}`)).toBeGreaterThan(0);
   expect(value(text, `model_loads_total{${labels}}`)).toBe(1);
   expect(value(text, `gateway_in_flight{${labels}}`)).toBe(0);
-  expect(value(text, `gateway_requests_total{protocol="http",endpoint="infer",status="200"}`)).toBe(4);
-  expect(value(text, `gateway_requests_total{protocol="http",endpoint="infer",status="400"}`)).toBe(1);
+  expect(value(text, `gateway_requests_total{protocol="http",endpoint="infer",status="200",model_name="demand"}`)).toBe(4);
+  expect(value(text, `gateway_requests_total{protocol="http",endpoint="infer",status="400",model_name="demand"}`)).toBe(1);
   expect(value(text, `nv_inference_request_success{${triton}}`)).toBe(4);
   expect(value(text, `nv_inference_request_failure{${triton},reason="OTHER"}`)).toBe(1);
   expect(value(text, `nv_inference_request_failure{${triton},reason="REJECTED"}`)).toBe(0);
@@ -107,6 +107,7 @@ it('makes no series of names that callers make up', async () => {
     'gateway_requests_total{protocol="http",endpoint="metrics",status="200"}',
     'gateway_requests_total{protocol="http",endpoint="infer",status="404"}',
     'gateway_requests_total{protocol="http",endpoint="none",status="404"}',
+    'gateway_requests_total{protocol="http",endpoint="infer",status="404",model_name="demand"}',
   ]);
 });
 
