@@ -174,7 +174,9 @@ describe('up, when a server of it is killed', () => {
     env = { ...env, DATABASE_URL: 'bikes' };
     up = perennial('up');
     expect(await up.ended).toBe(1);
-    expect(up.text()).toContain('Error: DATABASE_URL is no address of a database: postgres://user:password@host:port/database is expected.');
+    expect(up.text()).toContain(
+      'Error: DATABASE_URL is no address of a database: postgres://user:password@host:port/database is expected.',
+    );
     env = { ...env, DATABASE_URL: 'postgres://127.0.0.1:1/nowhere' };
     up = perennial('up');
     expect(await up.ended).toBe(1);
