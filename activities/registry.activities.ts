@@ -152,7 +152,7 @@ function changelog(
 }
 
 function importedChangelog(previous: { version: string; shape: VersionShape } | null, shape: VersionShape, framework: string): string {
-  const imported = `imported from ${framework}`;
+  const imported = `imported from ${framework.trim()}`;
   if (previous === null) return `first version, ${imported}`;
   switch (versionBump(previous.shape, shape)) {
     case 'major':

@@ -32,6 +32,6 @@ export function importedShape(
     task: definition.task,
     trainer: 'imported',
     schemaDigest: digestOf({ signature, output: definition.serving.output }),
-    recipeDigest: digestOf({ features: definition.features, framework: framework.split(' ')[0] }),
+    recipeDigest: digestOf({ features: definition.features, framework: framework.trim().split(/\s+/)[0]?.toLowerCase() }),
   };
 }
