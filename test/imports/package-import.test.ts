@@ -132,6 +132,6 @@ describe('an imported file, signed', () => {
 
   it('is loaded also where it answers a few numbers alone', async () => {
     const definition = { ...takingTensors('y'), name: 'picky' };
-    expect(await served(definition, await packaged(definition, brought('picky')))).toMatchObject([{ name: 'y', data: [50] }]);
+    expect(await served(definition, await packaged(definition, brought('picky')))).toMatchObject([{ name: 'y', data: [99] }]);
   });
 });
