@@ -6,6 +6,7 @@ import type { DevicePlace } from '../../domain/devices.js';
 import { PerennialError } from '../../domain/errors.js';
 import { lookForExternalData } from '../../domain/onnx-external-data.js';
 import type { TrialAnswer, TrialCall } from './trial-messages.js';
+import { refuseNonTensors } from './only-tensors.js';
 import { useDevice } from './trial-device.js';
 import type { TrialProcess } from './trial-process.js';
 import { startTrialProcess } from './trial-process.js';
@@ -94,7 +95,7 @@ export function createModelTrials({ program, atOnce = 2, prlimit = 'prlimit', de
       } catch (error) {
         place?.process.end();
         leave();
-        throw error;
+        throw hereToBlame(error);
       }
     },
     async probe(on, limits) {
@@ -115,6 +116,12 @@ export function createModelTrials({ program, atOnce = 2, prlimit = 'prlimit', de
       }
     },
   };
+}
+
+/** A full disk, or no more processes to be had, says nothing of the model: `Unavailable`. What was said of it stays. */
+function hereToBlame(error: unknown): PerennialError {
+  if (error instanceof PerennialError) return error;
+  return new PerennialError('Unavailable', `no trial can be made here: ${(error as Error).message}`, { cause: error });
 }
 
 function refuseWhatLiesOutside(model: Uint8Array): void {
@@ -145,6 +152,7 @@ async function load(process: TrialProcess, model: Uint8Array, done: () => void):
   }
   if (loaded.kind !== 'loaded') throw new Error(`the trial process answered ${loaded.kind} to a load`);
   const { inputs, outputs, ms } = loaded;
+  refuseNonTensors(loaded);
   let left = false;
   const leaveOnce = (): void => {
     if (!left) done();
