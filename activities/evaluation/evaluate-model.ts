@@ -1,5 +1,6 @@
 import type { EvaluationReport, FeatureSet } from '../../contracts/activities.js';
 import type { ObjectRef, PackageRef } from '../../contracts/artifacts.js';
+import { PerennialError } from '../../domain/errors.js';
 import { canonicalJson } from '../../domain/json.js';
 import { computeMetrics, residualsByHour } from '../../domain/metric-computation.js';
 import type { TrainedDefinition } from '../../domain/model-definition.js';
@@ -72,18 +73,18 @@ async function compareWithChampion(
   const spec = await servingSpec(deps, champion.package);
   const features = await championRows(deps, { spec, definition, holdout, rows }, scratch);
   const actual = rows.actual.subarray(newer);
-  const theirs =
-    features.kind === 'rows'
-      ? (await predictAs(deps, { champion, spec, matrix: features.matrix })).subarray(newer)
-      : new Float64Array(actual.length).fill(NaN);
+  const theirs = features.kind === 'rows' ? await predictAs(deps, { champion, spec, matrix: features.matrix }) : features;
   return {
     version: champion.version,
-    metrics: computeMetrics(definition.metrics, { actual, predicted: theirs }),
+    metrics: computeMetrics(definition.metrics, {
+      actual,
+      predicted: theirs.kind === 'answers' ? theirs.predicted.subarray(newer) : new Float64Array(actual.length).fill(NaN),
+    }),
     candidateMetrics: computeMetrics(definition.metrics, { actual, predicted: predicted.subarray(newer) }),
     rows: actual.length,
     fromMs: rows.timesMs[newer]!,
     toMs: holdout.toMs,
-    ...(features.kind === 'absent' ? { note: `${champion.version} could not be run on these rows: ${features.reason}` } : {}),
+    ...(theirs.kind === 'absent' ? { note: `${champion.version} could not be run on these rows: ${theirs.reason}` } : {}),
   };
 }
 
@@ -100,6 +101,10 @@ function nothingNewer(
   return { version, metrics, candidateMetrics: metrics, rows: 0, fromMs: trainedToMs ?? toMs, toMs, note };
 }
 
+type ChampionAnswers =
+  { readonly kind: 'answers'; readonly predicted: Float64Array } | { readonly kind: 'absent'; readonly reason: string };
+
+/** The champion's answers to all rows. A file that was imported may answer classes, or need an opset that is not known here. */
 async function predictAs(
   deps: EvaluationDeps,
   {
@@ -111,11 +116,17 @@ async function predictAs(
     spec: { features: readonly unknown[]; output: { min?: number; max?: number } };
     matrix: Float32Array;
   },
-): Promise<Float64Array> {
-  const model = await loadOnnx(await packageFile(deps, champion.package, 'model.onnx'), spec.output);
+): Promise<ChampionAnswers> {
+  const file = await packageFile(deps, champion.package, 'model.onnx');
   try {
-    return await model.predict(matrix, spec.features.length);
-  } finally {
-    await model.close();
+    const model = await loadOnnx(file, spec.output);
+    try {
+      return { kind: 'answers', predicted: await model.predict(matrix, spec.features.length) };
+    } finally {
+      await model.close();
+    }
+  } catch (error) {
+    if (error instanceof PerennialError && error.type === 'ArtifactRejected') return { kind: 'absent', reason: error.message };
+    throw error;
   }
 }
