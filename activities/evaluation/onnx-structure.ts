@@ -27,7 +27,13 @@ const onnxSchema = {
     },
     Opset: { fields: { domain: { type: 'string', id: 1 }, version: { type: 'int64', id: 2 } } },
     Training: { fields: { initialization: { type: 'Graph', id: 1 }, algorithm: { type: 'Graph', id: 2 } } },
-    Func: { fields: { nodes: { rule: 'repeated', type: 'Node', id: 7 } } },
+    Func: {
+      fields: {
+        name: { type: 'string', id: 1 },
+        nodes: { rule: 'repeated', type: 'Node', id: 7 },
+        domain: { type: 'string', id: 10 },
+      },
+    },
     Graph: {
       fields: {
         nodes: { rule: 'repeated', type: 'Node', id: 1 },
@@ -84,7 +90,7 @@ type Model = {
   graph?: Graph;
   opsets?: { domain?: string; version?: number }[];
   training?: { initialization?: Graph; algorithm?: Graph }[];
-  functions?: { nodes?: Node[] }[];
+  functions?: { name?: string; nodes?: Node[]; domain?: string }[];
 };
 
 const elementTypes: Readonly<Record<number, string>> = {
@@ -111,7 +117,7 @@ const modelType = protobuf.Root.fromJSON(onnxSchema as unknown as protobuf.IName
 /**
  * Reads an ONNX file without running it. `ArtifactRejected` when the bytes are no ONNX model, when a tensor lies in a file
  * outside (it would be read from the disk of whoever loads the model, past digest and signature), or when an operator
- * belongs to neither ONNX nor ONNX-ML.
+ * belongs to neither ONNX nor ONNX-ML, and is none of the file's own functions.
  */
 export function readOnnxStructure(bytes: Uint8Array): OnnxStructure {
   const model = decode(bytes);
@@ -126,12 +132,15 @@ export function readOnnxStructure(bytes: Uint8Array): OnnxStructure {
     throw rejected('is not an ONNX model: it has no IR version, graph, or operator set; export the model to ONNX');
   }
   const graphs = [model.graph, ...(model.training ?? []).flatMap(({ initialization, algorithm }) => [initialization, algorithm])];
-  const nodes = (model.functions ?? []).flatMap((func) => func.nodes ?? []);
+  const functions = model.functions ?? [];
+  const nodes = functions.flatMap((func) => func.nodes ?? []);
+  // What a file defines itself, as PyTorch's exporter may, needs no library.
+  const defined = new Set(functions.map(({ domain, name }) => `${domain}:${name}`));
   const pending: Graph[] = [...graphs.filter((graph) => graph !== undefined), { nodes }];
   for (let graph = pending.pop(); graph !== undefined; graph = pending.pop()) {
     for (const tensor of [...(graph.tensors ?? []), ...(graph.sparse ?? []).flatMap(sparseTensors)]) refuseExternal(tensor);
     for (const node of graph.nodes ?? []) {
-      if (!knownDomains.has(node.domain ?? ''))
+      if (!knownDomains.has(node.domain ?? '') && !defined.has(`${node.domain}:${node.opType}`))
         throw rejected(
           `uses the operator ${node.domain}:${node.opType}, which is neither ONNX nor ONNX-ML; export it with standard operators`,
         );

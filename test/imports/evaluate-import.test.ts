@@ -88,6 +88,11 @@ describe('a file from elsewhere', () => {
     expect(new Set(inputs[0]!.data).size).toBeGreaterThan(1000);
   });
 
+  it('may have functions of its own, as PyTorch exports them', async () => {
+    const report = await world.evaluate(takingTensors('y'), { onnx: made.onnx('own-function') });
+    expect(report.framework).toBe('pytorch');
+  });
+
   it('answers whole numbers with all their digits', async () => {
     const definition = takingTensors('sum');
     const [onnx, example] = [made.onnx('long-numbers'), made.request('long-numbers')];

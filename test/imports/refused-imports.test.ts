@@ -114,6 +114,7 @@ describe('a file', () => {
     const definition = takingTensors('y');
     expect(await refusal(definition, { onnx: Buffer.from('a picture of a cat') })).toContain('is not an ONNX model');
     expect(await refusal(definition, { onnx: made.onnx('outside') })).toContain('keeps tensor w outside, in weights.bin');
+    expect(await refusal(definition, { onnx: made.onnx('library-operator') })).toContain('uses the operator own.functions:Thrice');
   });
 
   it('that crashes is refused, and the next one is looked at', async () => {
