@@ -1,30 +1,53 @@
 import { promisify } from 'node:util';
-import { constants, deflate, gunzip, gzip, inflate } from 'node:zlib';
+import { constants, createGunzip, createInflate, deflate, gzip } from 'node:zlib';
 import type { Reply } from './reply.js';
 import { invalid, RequestError } from './request-error.js';
 
 /** What bodies may be packed with, in both directions. */
 export const contentEncodings = ['gzip', 'deflate'] as const;
 
-const unpack = { gzip: promisify(gunzip), deflate: promisify(inflate) };
+const unpackers = { gzip: createGunzip, deflate: createInflate };
 const pack = { gzip: promisify(gzip), deflate: promisify(deflate) };
+
+/** How much may come out of a packed body. */
+export type UnpackLimits = {
+  readonly maxBytes: number;
+  /** Is told how much has come out so far; throws a `RequestError` where there is no room for it. */
+  unpacked(bytes: number): void;
+};
 
 /**
  * Unpacks a request's body outside the event loop. Throws a `RequestError`: for an encoding that is not taken, for bytes
- * that are not what it says, and as soon as more than `maxBytes` come out (a small body may hold gigabytes).
+ * that are not what it says, and as soon as too much comes out (a small body may hold gigabytes).
  */
-export async function unpackBody(body: Buffer, encoding: string, maxBytes: number): Promise<Buffer> {
+export async function unpackBody(body: Buffer, encoding: string, limits: UnpackLimits): Promise<Buffer> {
   const named = encoding.trim().toLowerCase();
   if (named === 'identity' || named === '') return body;
   if (named !== 'gzip' && named !== 'deflate')
     throw new RequestError('unsupported', `Content-Encoding ${encoding.slice(0, 100)} is not taken: ${contentEncodings.join(' and ')} are`);
-  try {
-    return await unpack[named](body, { maxOutputLength: maxBytes });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-      throw invalid(`the unpacked body exceeds the maximum allowed value of ${maxBytes} bytes`);
-    throw invalid(`the body is not ${named} as its Content-Encoding says: ${(error as Error).message}`);
-  }
+  return await unpacked(body, named, limits);
+}
+
+function unpacked(body: Buffer, encoding: 'gzip' | 'deflate', limits: UnpackLimits): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const unpacker = unpackers[encoding]();
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    unpacker.on('data', (piece: Buffer) => {
+      bytes += piece.length;
+      try {
+        if (bytes > limits.maxBytes) throw invalid(`the unpacked body exceeds the maximum allowed value of ${limits.maxBytes} bytes`);
+        limits.unpacked(bytes);
+        pieces.push(piece);
+      } catch (error) {
+        unpacker.destroy();
+        reject(error as RequestError);
+      }
+    });
+    unpacker.on('end', () => resolve(Buffer.concat(pieces, bytes)));
+    unpacker.on('error', (error) => reject(invalid(`the body is not ${encoding} as its Content-Encoding says: ${error.message}`)));
+    unpacker.end(body);
+  });
 }
 
 /** The answer packed as the caller would like it; speed counts more than size here. */

@@ -28,26 +28,22 @@ export function pathTree(routes: readonly Route[]): PathNode {
 /** Looks a path up; null when nothing stands there. A literal part goes before a parameter. */
 export function findPath(tree: PathNode, path: string): Found | null {
   const parts = path.split('/');
-  // A slash at the end means the same.
+  // A slash at the end means the same; two do not.
   if (parts.length > 2 && parts.at(-1) === '' && parts.at(-2) !== '') parts.pop();
-  const parameters: [string, string][] = [];
-  let at: PathNode | undefined = tree;
-  for (let i = 1; i < parts.length; i++) {
-    const part = parts[i]!;
+  // What leads nowhere behind a literal part may do so behind a name: a model may be called "stats".
+  const descend = (at: PathNode, i: number, parameters: Found['parameters']): Found | null => {
+    const part = parts[i];
+    if (part === undefined) return at.methods.size === 0 ? null : { methods: at.methods, parameters };
     // A verb only stands behind a name.
-    const literal: PathNode | undefined = part.startsWith(':') ? undefined : at.literals.get(part);
-    if (literal !== undefined) {
-      at = literal;
-      continue;
-    }
-    if (at.parameter === null) return null;
-    const { name, node: next }: { name: string; node: PathNode } = at.parameter;
+    const literal = part.startsWith(':') ? undefined : at.literals.get(part);
+    const found = literal === undefined ? null : descend(literal, i + 1, parameters);
+    if (found !== null || at.parameter === null) return found;
+    const { name, node: next } = at.parameter;
     const colon = part.lastIndexOf(':');
-    const verb: PathNode | undefined = colon < 0 ? undefined : next.literals.get(part.slice(colon));
-    parameters.push([name, verb === undefined ? part : part.slice(0, colon)]);
-    at = verb ?? next;
-  }
-  return at.methods.size === 0 ? null : { methods: at.methods, parameters };
+    const verb = colon < 0 ? undefined : next.literals.get(part.slice(colon));
+    return descend(verb ?? next, i + 1, [...parameters, [name, verb === undefined ? part : part.slice(0, colon)]]);
+  };
+  return descend(tree, 1, []);
 }
 
 function partsOf(path: string): string[] {

@@ -33,9 +33,12 @@ export class QuickLane {
     this.#connections.add(new QuickConnection(socket, this.#deps));
   }
 
-  /** Ends the connections on which no request is under way. */
+  /** Ends the connections on which no request is under way, and those on which none ever came. */
   closeIdle(): void {
-    for (const connection of this.#connections) if (connection.state === 'idle' && !connection.isUnread) connection.destroy();
+    for (const connection of this.#connections) {
+      const { state, isUnread } = connection;
+      if (state === 'fresh' || (state === 'idle' && !isUnread)) connection.destroy();
+    }
   }
 
   /** Ends all connections. */

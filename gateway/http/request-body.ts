@@ -40,8 +40,11 @@ async function unpacked(
   received: Promise<Buffer>,
   { request, encoding, limits }: { request: IncomingMessage; encoding: string; limits: BodyLimits },
 ): Promise<Buffer> {
-  const body = await unpackBody(await received, encoding, limits.maxBytes);
-  limits.room.hold(request, body.length);
+  const packed = await received;
+  const { maxBytes, room } = limits;
+  // What has come out is counted as it comes: a thousand small bodies at once may hold gigabytes, each within its limit.
+  const body = await unpackBody(packed, encoding, { maxBytes, unpacked: (bytes) => room.hold(request, packed.length + bytes) });
+  room.hold(request, body.length);
   return body;
 }
 
@@ -51,6 +54,8 @@ function readReceived(request: IncomingMessage, { maxBytes, room }: BodyLimits):
     request.resume();
     return Promise.reject(tooLarge(announced, maxBytes));
   }
+  // A caller that has left already is told nothing, and nothing is told of him.
+  if (request.destroyed) return Promise.reject(invalid('the body ended early'));
   return new Promise((resolve, reject) => {
     // Nearly every body comes in one piece.
     let first: Buffer | undefined;

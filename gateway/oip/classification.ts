@@ -17,7 +17,7 @@ export function classified(output: OutputTensor, of: { readonly count: number; r
   const data = output.data as ArrayLike<number | bigint>;
   if (data.length > maxElements) throw invalid(`classification output tensor ${quote(name)} is too large: ${data.length} elements`);
   const rows = of.perRow ? shape[0]! : 1;
-  const width = data.length / rows;
+  const width = rows === 0 ? 0 : data.length / rows;
   const count = Math.min(of.count, width);
   const value = datatype === 'FP16' ? (at: number) => halfNumber(Number(data[at])) : (at: number) => data[at]!;
   const texts: string[] = [];

@@ -88,7 +88,10 @@ function countOf({ data, shape }: RequestInput): number {
   if (!Array.isArray(data)) return 0;
   const size = sizeOf(shape);
   if (!Array.isArray(data[0])) return Math.min(size, data.length);
-  return shape.length === 2 && data.length === shape[0] && data[0].length === shape[1] ? size : 0;
+  if (shape.length !== 2 || data.length !== shape[0]) return 0;
+  // Each row is looked at: what the first alone says could be gigabytes.
+  for (const row of data as unknown[]) if (!Array.isArray(row) || row.length !== shape[1]) return 0;
+  return size;
 }
 
 /**

@@ -81,12 +81,16 @@ function checkModel(spec: ServingSpec, model: { inputs: readonly TensorMeta[]; o
   }
 }
 
+/** More than this ONNX Runtime takes of no size, not even beside one of 0. */
+const largestSize = 2 ** 31 - 1;
+
 /** The request's input for a slot, its datatype and shape as the model has them. */
 function checked({ name, datatype, shape }: Slot, input: RequestInput | undefined): RequestInput {
   if (input === undefined) throw invalid(`input ${quote(name)} is missing: ${datatype} with shape [${shape.join(',')}] is expected`);
   if (input.datatype !== datatype) throw invalid(`input ${quote(name)} has datatype ${quote(input.datatype)}: ${datatype} is expected`);
   let agrees = input.shape.length === shape.length;
-  for (let axis = 0; agrees && axis < shape.length; axis++) agrees = shape[axis] === -1 || shape[axis] === input.shape[axis];
+  for (let axis = 0; agrees && axis < shape.length; axis++)
+    agrees = shape[axis] === -1 ? input.shape[axis]! <= largestSize : shape[axis] === input.shape[axis];
   if (!agrees)
     throw invalid(`input ${quote(name)} has shape [${input.shape.join(',')}]: [${shape.join(',')}] is expected, -1 being any size`);
   return input;

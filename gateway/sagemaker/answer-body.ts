@@ -11,6 +11,7 @@ import { mediaFormat } from './request-body.js';
 export function answerFormat(asked: Format, accept: string | null): Format {
   if (accept === null) return asked;
   for (const part of accept.split(',')) {
+    if (part.split(';')[0]!.trim() === '*/*') return asked;
     const format = mediaFormat(part);
     if (format === null) continue;
     // Both kinds of JSON have one media type: which one, the request decides.

@@ -46,7 +46,7 @@ export function readInvocation(headers: IncomingHttpHeaders, names: HeaderNames)
   const accept = read(names.accept, 1_024);
   return {
     contentType: read(names.contentType) ?? 'application/json',
-    accept: accept === null || accept.startsWith('*/*') ? null : accept,
+    accept,
     customAttributes: read(`${prefix}custom-attributes`, maxCustomAttributes),
     targetModel: read(`${prefix}target-model`, 1_024),
     targetVariant: read(`${prefix}target-variant`),
