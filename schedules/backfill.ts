@@ -1,6 +1,7 @@
 import { type ScheduleClient, ScheduleNotFoundError } from '@temporalio/client';
 import { scheduleId } from '../contracts/ids.js';
 import { PerennialError } from '../domain/errors.js';
+import { formatTime } from '../domain/format.js';
 import { type ModelDefinition, schedulesIn } from '../domain/model-definition.js';
 
 export type BackfillRange = {
@@ -19,7 +20,9 @@ export type BackfillRange = {
  */
 export async function backfill(client: ScheduleClient, { definition, fromMs, toMs, schedule }: BackfillRange): Promise<string[]> {
   const { name: model } = definition;
-  if (!(fromMs <= toMs)) throw new PerennialError('DataInvalid', `The range ends (${toMs}) before it begins (${fromMs}).`);
+  if (!(fromMs <= toMs)) {
+    throw new PerennialError('DataInvalid', `The range ends (${formatTime(toMs)}) before it begins (${formatTime(fromMs)}).`);
+  }
   const names = schedulesIn(definition).map(({ name }) => name);
   const wanted = schedule === undefined ? names : names.filter((name) => name === schedule);
   if (wanted.length === 0) {

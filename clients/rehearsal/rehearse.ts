@@ -67,5 +67,5 @@ async function refuseForeignWorld({ client, definition }: Teller): Promise<void>
 
 function runText({ run, version, outcome, reason, seconds }: RunLine, style: Style): string {
   const shown = outcomeText(outcome as Parameters<typeof outcomeText>[0], style);
-  return `  ${version ?? run}: ${shown} after ${formatDuration(seconds * 1000)}. ${reason}`;
+  return `  ${version ?? run}: ${shown} after ${formatDuration(seconds * 1000)}: ${reason}`;
 }

@@ -29,6 +29,8 @@ describe('wrong usage ends with code 2', () => {
     ['an unknown option', ['status', '--colour'], /unknown option '--colour'/],
     ['a time that is none', ['train', 'demand-forecast', '--as-of', 'soon'], /a time such as 2011-11-01/],
     ['a count that is none', ['runs', '--limit', '0'], /at least 1/],
+    ['an action that a rollout does not know', ['rollout', 'demand-forecast', 'jump'], /Allowed choices are promote, abort, resume-step/],
+    ['an outcome that no entry has', ['audit', '--outcome', 'fine'], /Allowed choices are done, refused, failed/],
     ['a missing option', ['investigations', 'close', 'x'], /required option '-r, --reason <text>'/],
   ])('%s', async (_what, args, message) => {
     const { code, stdout, stderr } = await run(args);

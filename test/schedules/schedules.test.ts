@@ -136,6 +136,9 @@ describe('a backfill', () => {
   test('of a model without schedules, or of a range that is none, says so', async () => {
     const definition = await stack.publish(retraining());
     await expect(backfill(stack.client.schedule, { definition, fromMs: 0, toMs: 1 })).rejects.toThrow(/it has none/);
+    await expect(backfill(stack.client.schedule, { definition, fromMs: 60_000, toMs: 0 })).rejects.toThrow(
+      'The range ends (1970-01-01 00:00 UTC) before it begins (1970-01-01 00:01 UTC).',
+    );
     const { code, stderr } = await stack.cli(['schedules', 'backfill', definition.name, '--from', '2011-11-02', '--to', '2011-11-01']);
     expect(code).toBe(1);
     expect(stderr).toMatch(/before it begins/);

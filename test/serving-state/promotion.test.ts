@@ -130,7 +130,10 @@ test('a breach takes traffic back, and the version rolls out again only after a 
     type: 'DataInvalid',
   });
   await closeInvestigation(world.db(), { id: open!.id, by: 'ann', reason: 'the host was overloaded' });
-  await expect(closeInvestigation(world.db(), { id: open!.id, by: 'ann', reason: 'again' })).rejects.toMatchObject({ type: 'Conflict' });
+  await expect(closeInvestigation(world.db(), { id: open!.id, by: 'ann', reason: 'again' })).rejects.toMatchObject({
+    type: 'Conflict',
+    message: `No investigation ${open!.id} is open; ./perennial investigations lists those that are.`,
+  });
   expect(await openInvestigations(world.db(), { model })).toEqual([]);
   await world.store().begin(again);
   // A late repeat of the first take-back opens nothing and disturbs nothing.

@@ -74,7 +74,7 @@ export async function closeInvestigation(
     const named =
       'id' in input ? open.where('id', '=', input.id) : open.where('model', '=', input.model).where('version', '=', input.version);
     const found = await named.executeTakeFirst();
-    if (found === undefined) throw new PerennialError('Conflict', `No ${name} is open; ./perennial show lists those that are.`);
+    if (found === undefined) throw new PerennialError('Conflict', `No ${name} is open; ./perennial investigations lists those that are.`);
     await lockModel(trx, found.model);
     const closed = await trx
       .updateTable('investigations')

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { CliContext } from '../context.js';
 import { countOption, momentHelp, momentOption } from '../options.js';
 import { examples, verb } from '../verb.js';
@@ -26,7 +26,7 @@ export function registerAudit(program: Command, context: CliContext): void {
     .option('--version <version>', 'of one version')
     .option('--by <name>', 'of one person')
     .option('--action <action>', 'such as approval.decide or policy.edit')
-    .option('--outcome <outcome>', 'done, refused or failed')
+    .addOption(new Option('--outcome <outcome>', 'of those that ended so').choices(['done', 'refused', 'failed']))
     .option('--from <time>', momentHelp, momentOption)
     .option('--to <time>', momentHelp, momentOption)
     .option('-n, --limit <count>', 'most entries', countOption, defaultRows)

@@ -1,7 +1,6 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { workflowIds } from '../../../contracts/ids.js';
 import type { CommandAnswer } from '../../../contracts/rollout.js';
-import { PerennialError } from '../../../domain/errors.js';
 import type { CliContext } from '../context.js';
 import { filledOption } from '../options.js';
 import type { Output } from '../output/output.js';
@@ -65,7 +64,8 @@ const actions = { promote: 'promote', abort: 'abort', 'resume-step': 'resumeStep
 function registerRollout(program: Command, context: CliContext): void {
   const command = signedOptions(
     program
-      .command('rollout <model> [action]')
+      .command('rollout <model>')
+      .addArgument(new Argument('[action]', 'what to do to it').choices(Object.keys(actions)))
       .description(
         'the newest rollout with its evidence; or act on it: promote (100% now), abort (traffic back now), resume-step (a fresh deadline)',
       ),
@@ -82,16 +82,11 @@ function registerRollout(program: Command, context: CliContext): void {
       );
       return 0;
     }
-    if (!isAction(action)) {
-      throw new PerennialError(
-        'DataInvalid',
-        `There is no action ${action} on a rollout: promote, abort and resume-step are those that exist.`,
-      );
-    }
-    if (rollout?.status !== 'running') return tell({ accepted: false, reason: `no rollout of ${model} runs` }, out);
+    if (rollout?.status !== 'running')
+      return tell({ accepted: false, reason: `no rollout of ${model} runs; ./perennial status ${model} shows how it stands` }, out);
     const client = await context.client();
     const command = { by: options.by, reason: options.reason ?? `${action} from the command line` };
-    return tell(await client.rolloutAction({ model, version: rollout.version }, actions[action], command), out);
+    return tell(await client.rolloutAction({ model, version: rollout.version }, actions[action as keyof typeof actions], command), out);
   });
 }
 
@@ -112,5 +107,3 @@ function tell(answer: CommandAnswer, out: Output): number {
 function showLink(out: Output, link: string | null): void {
   if (link !== null) out.line(link);
 }
-
-const isAction = (text: string): text is keyof typeof actions => Object.hasOwn(actions, text);

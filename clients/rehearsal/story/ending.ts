@@ -12,7 +12,7 @@ export async function tellEnding(teller: Teller): Promise<void> {
   const { requests, failed } = record.told;
   if (requests > 0) {
     screen.say(
-      `${formatNumber(requests)} requests were answered while it went on; ${failed === 0 ? 'none failed' : style.bad(`${formatNumber(failed)} failed`)}`,
+      `${formatNumber(requests)} requests were answered from the first hour to the last; ${failed === 0 ? 'none failed' : style.bad(`${formatNumber(failed)} failed`)}`,
     );
   }
   await tellPrediction(teller);

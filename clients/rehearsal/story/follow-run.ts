@@ -31,7 +31,7 @@ export async function followRun(teller: Teller, run: string, guest: RunGuest = (
     screen.show(null);
     for (const line of view.over(result.steps)) screen.say(line);
     const took = formatDuration(result.seconds * 1000);
-    screen.say(`${style.bold(result.version ?? run)}: ${outcomeText(result.outcome, style)} after ${took}. ${result.reason}`);
+    screen.say(`${style.bold(result.version ?? run)}: ${outcomeText(result.outcome, style)} after ${took}: ${result.reason}`);
     if (link !== null) screen.say(style.dim(link));
     return result;
   } finally {
