@@ -1,4 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { emptyHome, run } from './run.js';
@@ -21,9 +23,35 @@ describe('keys', () => {
     expect((await cli(here, ['revoke', 'shop'])).code).toBe(0);
     expect((await cli(here, ['list', '--json'])).stdout).toContain('"revoked"');
     expect(await cli(here, ['revoke', 'shop'])).toMatchObject({ code: 1, stderr: expect.stringContaining('no key shop that counts') });
+    expect((await cli(here, [])).stdout).toContain('No key counts any more. The gateway stays closed');
     // A name is free again once its key is revoked.
     expect((await cli(here, ['create', 'shop', '--role', 'admin'])).code).toBe(0);
     expect((await cli(here, [])).stdout).toMatch(/shop\s+admin\s+all\s+-\s/);
+  });
+
+  test('close the gateway to everybody else with the first one, which is said', async () => {
+    const here = emptyHome();
+    expect((await cli(here, [])).stdout).toContain('On loopback the gateway then answers everybody');
+    expect((await cli(here, ['create', 'first'])).stdout).toContain('From now on the gateway asks every caller for a key');
+    const second = await cli(here, ['create', 'second']);
+    expect(second.stdout).not.toContain('From now on');
+    expect((await cli(here, [])).stdout).not.toContain('No key counts any more');
+  });
+
+  test('of a model that is not there are made, and it is told', async () => {
+    const here = emptyHome();
+    const api = createServer((_request, response) => response.end(JSON.stringify([{ model: 'demand' }])));
+    await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+    try {
+      const env = { PERENNIAL_HOME: here, PERENNIAL_API_URL: url, PERENNIAL_TOKEN: 'any' };
+      const made = await run(['keys', 'create', 'shop', '--model', 'demand', 'dmeand'], { env });
+      expect(made).toMatchObject({ code: 0, stderr: '! There is no model dmeand yet; ./perennial status names those that there are.\n' });
+    } finally {
+      await new Promise((resolve) => api.close(resolve));
+    }
+    const alone = await cli(here, ['create', 'other', '--model', 'dmeand']);
+    expect(alone).toMatchObject({ code: 0, stderr: '' });
   });
 
   test('of people take a password from stdin', async () => {

@@ -53,6 +53,7 @@ function registerList(keys: Command, context: CliContext): void {
     }));
     out.answer(found, () => {
       if (found.length === 0) return out.line('There is no key. On loopback the gateway then answers everybody.');
+      const isNoneActive = found.every(({ state }) => state !== 'active');
       const rows = found.map((key) => [
         key.name,
         key.role,
@@ -67,6 +68,7 @@ function registerList(keys: Command, context: CliContext): void {
         ['name', 'role', 'models', 'rate', 'made', 'expires', 'shown as', 'state'].map((title) => ({ title })),
         rows,
       );
+      if (isNoneActive) out.line('No key counts any more. The gateway stays closed, for all but the API token, until there is another.');
     });
   });
 }
@@ -105,7 +107,9 @@ function registerCreate(keys: Command, context: CliContext): void {
       },
       { aws: options.aws === true, nowMs },
     );
+    let isFirst = false;
     await changeGatewayKeys(file, (known) => {
+      isFirst = known.length === 0;
       const [active] = known.filter((one) => one.name === name && isActiveKey(one, nowMs));
       if (active !== undefined)
         throw new PerennialError('Conflict', `There is a key ${name} already. Revoke it first, or choose another name.`);
@@ -115,8 +119,25 @@ function registerCreate(keys: Command, context: CliContext): void {
     out.answer({ ...shown, file, ...secret }, () => {
       out.line(`${out.style.good('Made:')} ${name} (${key.role}), in ${file}. A running gateway follows within a second.`);
       for (const line of newSecretLines(name, secret, out.style)) out.line(line);
+      if (isFirst) out.line(closedFromNowOn);
     });
+    for (const model of await unknownModels(context, options.model ?? []))
+      out.note(`${out.style.warn('!')} There is no model ${model} yet; ./perennial status names those that there are.`);
   });
+}
+
+const closedFromNowOn = 'From now on the gateway asks every caller for a key, on loopback too; ./perennial has one of its own.';
+
+/** Those that the registry does not have; a key may be made before its model, and without a stack. */
+async function unknownModels(context: CliContext, models: readonly string[]): Promise<string[]> {
+  if (models.length === 0) return [];
+  try {
+    const known = new Set((await context.api().models()).map(({ model }) => model));
+    return models.filter((model) => !known.has(model));
+  } catch (error) {
+    if (error instanceof PerennialError && error.type === 'Unavailable') return [];
+    throw error;
+  }
 }
 
 function make(of: NewGatewayKey, { aws, nowMs }: { aws: boolean; nowMs: number }): { key: GatewayKey; secret: NewSecret } {
