@@ -149,7 +149,7 @@ export class QuickConnection {
 
   readonly #send = (reply: Reply): void => {
     if (reply.status !== 503 && reply.status !== 429) this.#refusals = 0;
-    else if (++this.#refusals > 1) return this.#deps.refusals.hold(() => this.#sendNow(reply));
+    else if (++this.#refusals > 1 || this.#deps.refusals.isHolding) return this.#deps.refusals.hold(() => this.#sendNow(reply));
     this.#due = reply;
     this.#deps.turnEnd.add(this.#sendDue);
   };

@@ -79,6 +79,15 @@ export class Batcher {
   }
 
   /**
+   * Why a request of this priority would be refused now, or null: too many wait, and none of them less urgently. To be asked
+   * before anything is done for it, since under a flood what is done for the refused is taken from the others.
+   */
+  refusal(priority: number | undefined): RequestError | null {
+    if (!this.#isFull) return null;
+    return this.#waiting.at(-1)!.priority > rankOf(priority) ? null : tooMany(this.#waiting.length);
+  }
+
+  /**
    * Outputs of these rows within this turn, from a model that gains nothing from a batch: past those that wait, which are
    * longer than a turn may be. Null where the request is such a one itself, or the model another; then it is for `run`.
    * Throws what `run` rejects with.
@@ -108,7 +117,7 @@ export class Batcher {
    * `inferenceFailed` with the model's own reason.
    */
   run(feeds: NamedTensors, rows: number, wish: RunWish): Promise<NamedTensors> {
-    const priority = wish.priority === undefined || wish.priority === 0 ? defaultPriority : wish.priority;
+    const priority = rankOf(wish.priority);
     if (this.#isFull && !this.#giveWay(priority)) return Promise.reject(tooMany(this.#waiting.length));
     return new Promise((resolve, reject) => {
       const { limitMs, deadlineMs = Infinity, cancel, trace } = wish;
@@ -233,6 +242,10 @@ export class Batcher {
       for (const entry of batch) if (!entry.settled && isWanted(entry, performance.now())) await this.#runBatch([entry]);
     }
   }
+}
+
+function rankOf(priority: number | undefined): number {
+  return priority === undefined || priority === 0 ? defaultPriority : priority;
 }
 
 /** Whether a request shall still be run; one that shall not is told why. */

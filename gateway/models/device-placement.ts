@@ -19,6 +19,7 @@ function onDevice(device: DeviceNeed, cost: PlacedTrial['tried']['cost'], limits
   return {
     where: 'thread',
     threads: 1,
+    lanes: 1,
     maxRows: Math.max(1, Math.min(limits.maxBatchRows, cost.bestRows, further + 1)),
     bytes: cost.bytes + threadBytes,
     device,

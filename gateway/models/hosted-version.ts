@@ -98,7 +98,7 @@ export class HostedVersion {
     const run = (feeds: NamedTensors): Promise<NamedTensors> => this.#runner!.run(feeds);
     const runner: Runner = {
       placement: facts.placed.where,
-      lanes: Math.max(1, facts.placed.threads),
+      lanes: facts.placed.lanes,
       inputs: [],
       outputs: [],
       run,

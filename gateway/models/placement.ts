@@ -22,6 +22,8 @@ export type Placement = {
   readonly where: 'inPlace' | 'thread';
   /** Threads that each hold a copy; 0 in place. */
   readonly threads: number;
+  /** Runs at the same time: one a thread; in place as many as one turn of the event loop bears, one after the other. */
+  readonly lanes: number;
   /** Most rows of one run. */
   readonly maxRows: number;
   /** Memory of all its copies. */
@@ -38,6 +40,8 @@ export type PlacementLimits = Pick<
 
 /** Memory of a thread besides its model: its own JavaScript heap and stacks, as measured with Node 20. */
 export const threadBytes = 12 * 1024 * 1024;
+/** A full queue of cheap requests is emptied in one turn of the event loop. */
+const mostRunsATurn = 8;
 /** Part of the memory budget that the copies of one version may take. */
 const shareOfOne = 4;
 
@@ -53,10 +57,12 @@ export function placeModel(cost: ModelCost, limits: PlacementLimits, engine: Eng
   const cheap = runMs <= limits.inPlaceMaxMs;
   // Trees are read with turns of the event loop in between.
   if (cheap && (engine === 'compiledTrees' || loadMs <= limits.inPlaceLoadMaxMs)) {
+    const maxRows = rowsWithin(limits.inPlaceTurnMs);
     return {
       where: 'inPlace',
       threads: 0,
-      maxRows: rowsWithin(limits.inPlaceTurnMs),
+      lanes: Math.max(1, Math.min(mostRunsATurn, Math.floor(limits.inPlaceTurnMs / (runMs + rowMs * (maxRows - 1))))),
+      maxRows,
       bytes,
       device: null,
       because: `${told}, at most ${limits.inPlaceMaxMs} ms run in place`,
@@ -73,6 +79,7 @@ export function placeModel(cost: ModelCost, limits: PlacementLimits, engine: Eng
   return {
     where: 'thread',
     threads,
+    lanes: threads,
     maxRows: rowsWithin(limits.threadRunMs),
     bytes: threads * (bytes + threadBytes),
     device: null,

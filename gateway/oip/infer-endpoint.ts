@@ -22,6 +22,7 @@ export function infer(deps: { predictor: Predictor; maxJsonDepth: number }, call
   const { model, version, headers, body, arrivedMs, cancel } = call;
   const headerKey = headers['x-perennial-key'];
   const headLength = headers['inference-header-content-length'];
+  deps.predictor.refuseEarly({ model, version, body, arrivedMs });
   const read = readInferBody({ body, headLength }, deps.maxJsonDepth);
   const observed = { contentType: headLength === undefined ? 'application/json' : 'application/octet-stream', body };
   const parameters = read.kind === 'raw' ? none : read.request.parameters;

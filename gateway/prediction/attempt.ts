@@ -34,8 +34,25 @@ const allowedId = /^[\w.:-]{1,128}$/;
  */
 export function attempt(deps: PredictorDeps, of: AttemptOf): Answered {
   const { version, call } = of;
+  const refusal = refusalOf(version, call);
+  if (refusal !== null) {
+    countRefusal(version, performance.now() - of.startedMs);
+    throw refusal;
+  }
   if (!version.enter()) throw new RequestError('notReady', `version '${version.version}' of '${call.model}' was just taken out of service`);
   return new Attempt(deps, of).make();
+}
+
+/** Why a version would refuse a request whatever it asks, or null. Where answers are kept, one may be had without a run. */
+export function refusalOf({ spec, batcher }: HostedVersion, { priority }: Pick<PredictionCall, 'priority'>): RequestError | null {
+  return spec.cache === undefined ? batcher.refusal(priority) : null;
+}
+
+/** A refusal in the figures of its version, also those that a rollout looks at. There is no row that could be captured. */
+export function countRefusal({ metrics }: HostedVersion, latencyMs: number): void {
+  const atMs = Date.now();
+  metrics.failed('overloaded', 1, latencyMs);
+  metrics.latencies.observe({ shadow: false, eventTimesMs: [atMs], values: null, latencyMs, atMs });
 }
 
 class Attempt {

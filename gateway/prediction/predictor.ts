@@ -9,12 +9,12 @@ import type { Cancel } from '../models/batcher.js';
 import type { HostedVersion } from '../models/hosted-version.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import type { AttemptOf } from './attempt.js';
-import { attempt } from './attempt.js';
+import { attempt, countRefusal, refusalOf } from './attempt.js';
 import type { OutcomeCache } from './outcome-cache.js';
 import type { EntityFeatures } from '../entities/entity-features.js';
 import { RequestError } from '../http/request-error.js';
 import type { ModelTable, RoutingTable, VariantChoice } from '../routing/routing-table.js';
-import { chooseVersion } from '../routing/routing-table.js';
+import { chooseVersion, liveVersions } from '../routing/routing-table.js';
 import type { Predicted, ServingPlan } from '../plans/serving-plan.js';
 import type { RequestTrace } from '../watching/request-trace.js';
 import type { Shadow } from './shadow.js';
@@ -77,6 +77,21 @@ export class Predictor {
   /** The same for one request, which is traced. */
   traced(trace: RequestTrace): Predictor {
     return new Predictor({ ...this.#deps, trace });
+  }
+
+  /**
+   * Refuses a request before it is read, where all that could answer it have a full queue and it says nothing of its priority.
+   * Throws `overloaded`; unknown models and versions are told by `predict`.
+   */
+  refuseEarly({ model, version, body, arrivedMs }: Pick<PredictionCall, 'model' | 'version' | 'arrivedMs'> & { body: Buffer }): void {
+    const table = this.#deps.tables.get(model);
+    const able = version === null ? table?.champion : table?.versions.get(version);
+    if (able === undefined || able === null || !able.resident) return;
+    const refusal = refusalOf(able, {});
+    if (refusal === null || body.includes('"priority"')) return;
+    if (version === null && !liveVersions(table!).every((other) => other === able || refusalOf(other, {}) !== null)) return;
+    countRefusal(able, performance.now() - arrivedMs);
+    throw refusal;
   }
 
   /**

@@ -117,6 +117,11 @@ export function modelTable(route: Route, versions: ReadonlyMap<string, HostedVer
   };
 }
 
+/** The versions that have a share of the requests. */
+export function liveVersions({ route, versions }: ModelTable): HostedVersion[] {
+  return route.variants.filter(({ weight }) => weight > 0).flatMap(({ version }) => versions.get(version) ?? []);
+}
+
 /** Who answers this request. `notFound` when a version is asked for that is not loaded. */
 export function chooseVersion(table: ModelTable, choice: VariantChoice): HostedVersion {
   if (choice.version !== null) {

@@ -88,7 +88,7 @@ describe('versions that share devices', () => {
     });
     const version = (model: string, name: string, memoryMiB: number): HostedVersion => {
       const device = memoryMiB === 0 ? null : need(memoryMiB);
-      const placed: Placement = { where: 'thread', threads: 1, maxRows: 1, bytes: mebibyte, device, because: 'a test says so' };
+      const placed: Placement = { where: 'thread', threads: 1, lanes: 1, maxRows: 1, bytes: mebibyte, device, because: 'a test says so' };
       const runner: Runner = {
         placement: 'thread',
         lanes: 1,

@@ -187,12 +187,12 @@ describe('the place of a model', () => {
   const cost = { loadMs: 5, runMs: 0.05, rowMs: 0.001, bestRows: Infinity, bytes: 1e6, peakBytes: 2e6 };
 
   it('is chosen by its cost', () => {
-    expect(placeModel(cost, limits)).toMatchObject({ where: 'inPlace', threads: 0, maxRows: 256 });
-    expect(placeModel({ ...cost, rowMs: 0.1 }, limits)).toMatchObject({ where: 'inPlace', maxRows: 50 });
+    expect(placeModel(cost, limits)).toMatchObject({ where: 'inPlace', threads: 0, maxRows: 256, lanes: 8 });
+    expect(placeModel({ ...cost, rowMs: 0.1 }, limits)).toMatchObject({ where: 'inPlace', maxRows: 50, lanes: 1 });
     expect(placeModel({ ...cost, bestRows: 64 }, limits)).toMatchObject({ where: 'inPlace', maxRows: 64 });
     expect(placeModel({ ...cost, loadMs: 500 }, limits)).toMatchObject({ where: 'thread', threads: 1 });
     expect(placeModel({ ...cost, loadMs: 500 }, limits, 'compiledTrees')).toMatchObject({ where: 'inPlace' });
-    expect(placeModel({ ...cost, runMs: 20 }, limits)).toMatchObject({ where: 'thread', threads: 7, maxRows: 256 });
+    expect(placeModel({ ...cost, runMs: 20 }, limits)).toMatchObject({ where: 'thread', threads: 7, lanes: 7, maxRows: 256 });
     expect(placeModel({ ...cost, runMs: 20, rowMs: 20 }, limits)).toMatchObject({ maxRows: 5 });
     expect(placeModel({ ...cost, runMs: 500, rowMs: 500 }, limits)).toMatchObject({ maxRows: 1 });
     expect(placeModel({ ...cost, runMs: 20, bytes: 4e8 }, limits)).toMatchObject({

@@ -28,7 +28,7 @@ function house(room: number, metrics = new GatewayMetrics()) {
   const tensor = { name: 'x', type: 'float32', shape: [-1, 1] };
   const plan = directPlan(spec, { inputs: [tensor], outputs: [{ ...tensor, name: 'y' }] });
   const cost = { loadMs: 1, runMs: 1, rowMs: 0, bestRows: 1, bytes, peakBytes: bytes };
-  const placed: Placement = { where: 'thread', threads: 1, maxRows: 1, bytes, device: null, because: 'a test says so' };
+  const placed: Placement = { where: 'thread', threads: 1, lanes: 1, maxRows: 1, bytes, device: null, because: 'a test says so' };
   const runner: Runner = {
     placement: 'thread',
     lanes: 1,
