@@ -149,6 +149,13 @@ export function trainedHere(definition: ModelDefinition): TrainedDefinition {
   );
 }
 
+/** Why a run is refused that brings a file to a model that is trained here, or none to one whose versions are imported. */
+export function wrongKind(definition: ModelDefinition): string {
+  return isImported(definition)
+    ? `the versions of ${definition.name} are imported, not trained here: bring a file with ./perennial import ${definition.name} model.onnx`
+    : `${definition.name} is trained here, by its definition; give the imported file a model of its own (versions: 'imported')`;
+}
+
 /** The retraining schedules of a model; an imported one has none. */
 export function schedulesIn(definition: ModelDefinition): readonly ScheduleDefinition[] {
   return isImported(definition) ? [] : definition.retraining.schedules;

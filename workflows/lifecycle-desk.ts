@@ -3,7 +3,7 @@ import { workflowIds } from '../contracts/ids.js';
 import type { LifecycleInput, RetrainAnswer, RetrainRequest } from '../contracts/lifecycle.js';
 import { approvalSettledSignal, rolloutEndedSignal, type RunResult, type TriggerKind } from '../contracts/retrain.js';
 import type { RolloutResult } from '../contracts/rollout.js';
-import { isImported, type ModelDefinition } from '../domain/model-definition.js';
+import { isImported, wrongKind } from '../domain/model-definition.js';
 import { triggerDecision } from '../domain/trigger-decision.js';
 import { promptly, registry, serving, temporal, watches } from './activity-proxies.js';
 import { modelClock } from './clock.js';
@@ -311,10 +311,4 @@ export class LifecycleDesk {
     this.#accepting = mine.catch(() => undefined);
     return await mine;
   }
-}
-
-function wrongKind(definition: ModelDefinition): string {
-  return isImported(definition)
-    ? `the versions of ${definition.name} are imported, not trained here: bring a file with ./perennial import ${definition.name} model.onnx`
-    : `${definition.name} is trained here, by its definition; give the imported file a model of its own (versions: 'imported')`;
 }

@@ -53,7 +53,7 @@ const importedModel = z
     expected: objectRef.exactOptional().openapi({ description: 'What the native model answered to the example' }),
     tolerance: z
       .number()
-      .gt(0)
+      .min(0)
       .max(1)
       .exactOptional()
       .openapi({ description: 'How far an answer may be from the expected one: relative to it, absolute below 1; default 1e-4' }),

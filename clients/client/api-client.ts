@@ -1,3 +1,4 @@
+import type { ObjectRef } from '../../contracts/artifacts.js';
 import type { ClockRef } from '../../domain/clock.js';
 import type { Policy } from '../../domain/policy.js';
 import type {
@@ -21,7 +22,9 @@ import type {
   VersionDetails,
   VersionSummary,
 } from '../api/answers.js';
+import type { UploadMediaType } from '../api/upload-limits.js';
 import { type HttpCall, httpBytes, httpJson } from './http-json.js';
+import { upload, type UploadProgress, type UploadSource } from './upload.js';
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 export type SignedRequest = { readonly by: string; readonly reason: string };
@@ -88,6 +91,12 @@ export class ApiClient {
   outbox = (query: { model?: string; waiting?: boolean; limit?: number } = {}): Promise<OutboxMessage[]> => this.#get('/api/outbox', query);
   publish = (definitions: readonly unknown[], request: SignedRequest): Promise<Publication[]> =>
     this.#send('POST', '/api/definitions', { definitions, ...request });
+  /** Puts a file (by its path) or bytes into the object store, streamed. The same bytes again are the same object. */
+  upload = (source: UploadSource, mediaType: UploadMediaType, onProgress?: UploadProgress): Promise<ObjectRef> =>
+    upload(
+      { what: 'the control API', url: new URL('/api/objects', this.#url), headers: { authorization: `Bearer ${this.#token}` } },
+      { source, mediaType, ...(onProgress === undefined ? {} : { onProgress }) },
+    );
   clock = (model: string): Promise<ModelClock> => this.#get(`/api/models/${part(model)}/clock`);
   /**
    * Makes the model's driven clock, or moves it forward. With `fromMs` only from exactly there (`Conflict` when it stands

@@ -76,6 +76,11 @@ export function bearer(token: string | undefined): Readonly<Record<string, strin
 
 /** Rows as tensors in the model's own datatypes. `DataInvalid` names a field that a row lacks or that the model does not know. */
 export function inputsOf(fields: readonly RequestField[], rows: readonly Row[]): InferenceInput[] {
+  if (fields.length === 0)
+    throw new PerennialError(
+      'DataInvalid',
+      'The model has no request fields: its callers send the tensors of its file, {"inputs":[{"name","datatype","shape","data"}]}. GET /v2/models/<model> of the gateway names them.',
+    );
   if (rows.length === 0) throw new PerennialError('DataInvalid', 'There is no row to predict: give at least one.');
   const known = new Set(fields.map(({ name }) => name));
   rows.forEach((row, index) => {

@@ -23,6 +23,11 @@ export async function httpJson<T>({ what, url, method = 'GET', headers = {}, bod
       signal: AbortSignal.timeout(timeoutMs),
     }),
   );
+  return await answerOf<T>(response, { what, url });
+}
+
+/** The JSON of an answer; a refusal as `httpJson` throws it. */
+export async function answerOf<T>(response: Response, { what, url }: Pick<HttpCall, 'what' | 'url'>): Promise<T> {
   const text = await reached({ what, url }, () => response.text());
   const answer = parse(text);
   if (!response.ok) throw refusal({ what, url }, response.status, answer ?? text);
@@ -43,7 +48,8 @@ export async function httpBytes({ what, url, headers = {}, timeoutMs = 300_000 }
   throw refusal({ what, url }, response.status, parse(text) ?? text);
 }
 
-async function reached<T>({ what, url }: { what: string; url: URL }, work: () => Promise<T>): Promise<T> {
+/** Does `work`; `Unavailable` when nothing answers. */
+export async function reached<T>({ what, url }: Pick<HttpCall, 'what' | 'url'>, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

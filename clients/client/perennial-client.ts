@@ -3,10 +3,12 @@ import type { DecideAnswer, RetrainAnswer, RetrainRequest } from '../../contract
 import type { RunResult } from '../../contracts/retrain.js';
 import type { CommandAnswer, RolloutCommand } from '../../contracts/rollout.js';
 import type { Decision } from '../../domain/approval.js';
+import { isImported, wrongKind } from '../../domain/model-definition.js';
 import type { ModelStatus } from '../api/answers.js';
 import { ApiClient } from './api-client.js';
 import { connectTemporal } from './connect-temporal.js';
 import { inputsOf, type InferenceInput, predict, type PredictOptions, type Prediction, type Row } from './gateway-client.js';
+import { type ImportFiles, uploadImport } from './import-model.js';
 import { LifecycleCommands, type RolloutAction } from './lifecycle-commands.js';
 import { type RunWatch, waitForRun } from './wait-for-run.js';
 
@@ -31,6 +33,13 @@ export type PerennialClientOptions = {
 export type StartRetrain = Omit<RetrainRequest, 'asOf'> & {
   /** Model time that the run sees; the model's clock when absent. */
   readonly asOf?: Date;
+};
+
+export type ImportModel = ImportFiles & {
+  readonly by: string;
+  readonly reason: string;
+  /** The same id again answers the same and starts no second run. */
+  readonly requestId?: string;
 };
 
 /**
@@ -71,6 +80,19 @@ export class PerennialClient {
   /** Asks for a run: it starts, queues behind the one that trains, is a duplicate, or is refused with the reason. */
   startRetrain(model: string, { asOf, ...request }: StartRetrain): Promise<RetrainAnswer> {
     return this.commands.retrain(model, { ...request, ...(asOf === undefined ? {} : { asOf: asOf.getTime() }) });
+  }
+
+  /**
+   * Brings a file from elsewhere as the next version of a model whose versions are imported: uploads it, then asks for a run
+   * that checks, packages and registers it, as `startRetrain` does. A repeated call with the same `requestId` sends the bytes
+   * again, which are the same object, and makes one run.
+   */
+  async importModel(model: string, { by, reason, requestId, ...files }: ImportModel): Promise<RetrainAnswer> {
+    const { definition } = await this.api.model(model);
+    // Before gigabytes are sent for nothing.
+    if (!isImported(definition)) return { kind: 'refused', reason: wrongKind(definition) };
+    const imported = await uploadImport(this.api, files);
+    return await this.startRetrain(model, { by, reason, imported, ...(requestId === undefined ? {} : { requestId }) });
   }
 
   /** Approves or rejects a version that waits for it. */

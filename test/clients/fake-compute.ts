@@ -2,6 +2,7 @@ import type { ObjectStore } from '../../activities/ports.js';
 import type { AllActivities } from '../workflows/fake-activities.js';
 import type { ObjectRef } from '../../contracts/artifacts.js';
 import { digestOf } from '../../contracts/digest.js';
+import { importedShape } from '../../activities/version-shape.js';
 import type { MetricValue } from '../../domain/metrics.js';
 
 const hourMs = 3_600_000;
@@ -17,6 +18,24 @@ const example = {
   inputs: [
     { name: 'hour', datatype: 'INT64', shape: [1], data: [Date.UTC(2011, 9, 3, 8)] },
     { name: 'temp', datatype: 'FP32', shape: [1], data: [0.42] },
+  ],
+};
+
+const importSignature = {
+  inputs: [
+    { name: 'age', datatype: 'FP32', shape: [-1, 1] },
+    { name: 'plan', datatype: 'BYTES', shape: [-1, 1] },
+  ],
+  outputs: [
+    { name: 'label', datatype: 'INT64', shape: [-1] },
+    { name: 'probabilities', datatype: 'FP32', shape: [-1, 2] },
+  ],
+};
+
+const importExample = {
+  inputs: [
+    { name: 'age', datatype: 'FP32', shape: [1, 1], data: [0.5] },
+    { name: 'plan', datatype: 'BYTES', shape: [1, 1], data: ['example'] },
   ],
 };
 
@@ -81,6 +100,33 @@ export function fakeCompute(objects: ObjectStore): Partial<AllActivities> {
           return { path, digest, bytes };
         }),
       );
+      return { digest: digestOf(files), files };
+    },
+    evaluateImport: async ({ definition, imported, run }) => {
+      const asked = imported.example ?? (await put(JSON.stringify(importExample)));
+      const framework = imported.framework ?? 'skl2onnx 1.19.1';
+      const parity = imported.expected === undefined ? null : { values: 2, largestDifference: 3e-7, tolerance: imported.tolerance ?? 1e-4 };
+      const evaluation = { model: definition.name, onnx: imported.onnx.digest, framework, ...importSignature, parity, latencyP95Ms: 0.4 };
+      return {
+        latencyP95Ms: 0.4,
+        parity,
+        framework,
+        shape: importedShape(definition, { signature: importSignature, framework }),
+        example: asked,
+        object: await put(JSON.stringify({ ...evaluation, run })),
+      };
+    },
+    packageImport: async ({ run, imported, report }) => {
+      const card = await put(`# Card of ${run}`);
+      const manifest = await put(JSON.stringify({ trainer: 'imported', framework: report.framework }));
+      const files = [
+        { path: 'card.md', ...card },
+        { path: 'evaluation.json', ...report.object },
+        { path: 'input-example.json', ...report.example },
+        { path: 'manifest.json', ...manifest },
+        { path: 'model.onnx', ...imported.onnx },
+        ...(imported.expected === undefined ? [] : [{ path: 'expected-output.json', ...imported.expected }]),
+      ].map(({ path, digest, bytes }) => ({ path, digest, bytes }));
       return { digest: digestOf(files), files };
     },
     signPackage: async ({ package: unsigned }) => ({ ...unsigned, signature: await put('signature') }),

@@ -35,7 +35,7 @@ import { runCli } from '../../clients/cli/run-cli.js';
 import { LifecycleCommands } from '../../clients/client/lifecycle-commands.js';
 import { PerennialClient } from '../../clients/client/perennial-client.js';
 import { taskQueues } from '../../contracts/task-queues.js';
-import type { TrainedDefinition } from '../../domain/model-definition.js';
+import type { ImportedDefinition, TrainedDefinition } from '../../domain/model-definition.js';
 import demandForecast from '../../models/demand-forecast.js';
 import { reconcileFromRegistry } from '../../schedules/reconcile.js';
 import { withWireFailures } from '../../workers/activity-failures.js';
@@ -154,6 +154,30 @@ export async function openStack({ withWorker = true, limits }: { withWorker?: bo
     async publish(change: Partial<TrainedDefinition> = {}): Promise<TrainedDefinition> {
       const tuning = { ...demandForecast.tuning!, trials: 2 };
       const definition = { ...demandForecast, tuning, name: `m-${randomBytes(4).toString('hex')}`, ...change };
+      await publishDefinitions(database.db, { definitions: [definition], by: 'ann' });
+      return definition;
+    },
+
+    /** Publishes a model whose versions are imported, asked by tensors unless changed. */
+    async publishImported(change: Partial<ImportedDefinition> = {}): Promise<ImportedDefinition> {
+      const { description, owner, card, labels, approval, rollout } = demandForecast;
+      const { quality: _none, ...limits } = rollout.limits;
+      const definition: ImportedDefinition = {
+        description,
+        owner,
+        card,
+        labels,
+        approval,
+        name: `i-${randomBytes(4).toString('hex')}`,
+        versions: 'imported',
+        task: 'classification',
+        risk: 'limited',
+        serving: { endpointKind: 'realtime', request: [], output: { name: 'probabilities' }, subject: [] },
+        features: [],
+        gates: [{ kind: 'latency', maxP95Ms: 50 }],
+        rollout: { plan: 'blue-green', limits },
+        ...change,
+      };
       await publishDefinitions(database.db, { definitions: [definition], by: 'ann' });
       return definition;
     },

@@ -1,4 +1,4 @@
-import { formatDuration, formatMetricFigure } from '../../../domain/format.js';
+import { formatCount, formatDuration, formatMetricFigure } from '../../../domain/format.js';
 import type { MetricValue } from '../../../domain/metrics.js';
 import type { RunOutcome } from '../../../domain/outcome.js';
 import type { Style } from './style.js';
@@ -6,6 +6,14 @@ import type { Style } from './style.js';
 /** How long ago a moment of wall time was: `5 min ago`. */
 export const ago = (thenMs: number, nowMs = Date.now()): string =>
   nowMs - thenMs < 1_000 ? 'just now' : `${formatDuration(Math.floor((nowMs - thenMs) / 1000) * 1000)} ago`;
+
+const byteUnits = ['bytes', 'KiB', 'MiB', 'GiB'] as const;
+
+/** A size: `512 bytes`, `1.2 MiB`. */
+export function bytesText(bytes: number): string {
+  const unit = Math.min(byteUnits.length - 1, Math.max(0, Math.floor(Math.log2(bytes) / 10)));
+  return unit === 0 ? formatCount(bytes, 'byte') : `${(bytes / 1024 ** unit).toFixed(1)} ${byteUnits[unit]}`;
+}
 
 /** The headline figures of a version in one cell: `mape 13.2%, wape 9.1%`. */
 export const metricCell = (metrics: readonly MetricValue[]): string =>

@@ -1,5 +1,6 @@
 import { formatDuration, formatNumber, formatTime } from '../../../domain/format.js';
 import type { RunDetails, VersionDetails } from '../../api/answers.js';
+import { type ImportedFacts, originFacts, tensorFacts } from '../imported-facts.js';
 import { gateLines, metricLines } from './evidence-lines.js';
 import { outcomeText, verdictText } from './figures.js';
 import { evidenceLines } from './rollout-lines.js';
@@ -49,10 +50,10 @@ export function runLines(run: RunDetails, link: string | null, canvas: Canvas): 
 }
 
 /** Everything that is known of a version, with its evidence. */
-export function versionLines(version: VersionDetails, canvas: Canvas): string[] {
+export function versionLines(version: VersionDetails, imported: ImportedFacts | null, canvas: Canvas): string[] {
   const { style } = canvas;
   const sections = [
-    [style.bold(`${version.model} ${version.version}`), ...factLines(versionFacts(version), style)],
+    [style.bold(`${version.model} ${version.version}`), ...factLines(versionFacts(version, imported), style)],
     version.metrics.length === 0 ? [] : metricLines(version.evidence ?? version, canvas),
     version.gates.length === 0 ? [] : gateLines(version.gates, canvas),
     approvalLines(version, canvas),
@@ -108,7 +109,7 @@ export function versionLines(version: VersionDetails, canvas: Canvas): string[] 
   return sections.filter((section) => section.length > 0).flatMap((section, index) => (index === 0 ? section : ['', ...section]));
 }
 
-function versionFacts(version: VersionDetails): [string, string][] {
+function versionFacts(version: VersionDetails, imported: ImportedFacts | null): [string, string][] {
   const signature = version.package.signature === undefined ? 'not signed' : 'signed (OpenSSF model signature)';
   return [
     ['stage', `${version.stage}, approval ${version.approval}${version.aliases.length === 0 ? '' : `, ${version.aliases.join(', ')}`}`],
@@ -116,13 +117,14 @@ function versionFacts(version: VersionDetails): [string, string][] {
     ['risk', `${version.risk}: ${version.riskReason}`],
     ['run', version.run],
     ['changes', version.changelog],
+    ...originFacts(imported),
     ['trained on', trainedText(version)],
-    ['parameters', JSON.stringify(version.hyperparameters)],
+    ...(imported === null ? [['parameters', JSON.stringify(version.hyperparameters)] as [string, string]] : []),
     ['package', `${version.package.digest}, ${version.package.files.length} files, ${signature}`],
     ['definition', version.definitionDigest],
     ...(version.datasetDigest === null ? [] : [['data', version.datasetDigest] as [string, string]]),
     ...(version.signature.request.length === 0
-      ? []
+      ? tensorFacts(imported)
       : [['request', version.signature.request.map(({ name, datatype }) => `${name} ${datatype}`).join(', ')] as [string, string]]),
   ];
 }

@@ -5,6 +5,7 @@ import { PerennialError } from '../../../domain/errors.js';
 import { formatTime } from '../../../domain/format.js';
 import type { VersionDetails } from '../../api/answers.js';
 import type { CliContext } from '../context.js';
+import { type ImportedFacts, importedFacts, originFacts } from '../imported-facts.js';
 import { filledOption } from '../options.js';
 import { gateLines, metricLines, planTable } from '../output/evidence-lines.js';
 import type { Output } from '../output/output.js';
@@ -38,8 +39,9 @@ function register(program: Command, context: CliContext, word: DecisionWord): vo
       examples(`${word} demand-forecast 1.0.1 --reason "${word === 'approve' ? 'better on the last week' : 'the summer is missing'}"`),
     );
   verb<Options>(command, context, async ({ out, args: [model = '', version = ''], options }) => {
-    const details = await context.api().version(model, version);
-    showRequest(details, out);
+    const api = context.api();
+    const details = await api.version(model, version);
+    showRequest(details, await importedFacts(api, details), out);
     const { by, ticket, yes } = options;
     if (yes !== true && !(await confirmed(context, out, `${capital(word)} ${model} ${version} as ${by}?`))) {
       out.answer({ kind: 'notSent', version }, () => out.line('Nothing was decided.'));
@@ -64,13 +66,14 @@ function register(program: Command, context: CliContext, word: DecisionWord): vo
   });
 }
 
-function showRequest(details: VersionDetails, out: Output): void {
+function showRequest(details: VersionDetails, imported: ImportedFacts | null, out: Output): void {
   const { model, version, request, evidence, risk, riskReason } = details;
   const canvas = { style: out.style, width: out.live ? out.width : Infinity };
   out.heading(`${model} ${version}`);
   out.facts([
     ['risk', `${risk}: ${riskReason}`],
     ['trained on', `${trainedText(details)}, run ${details.run}`],
+    ...originFacts(imported),
     ...(request === null
       ? [['request', 'no approval was asked for this version'] as const]
       : [
@@ -79,8 +82,7 @@ function showRequest(details: VersionDetails, out: Output): void {
           ['evidence', request.evidenceDigest] as const,
         ]),
   ]);
-  out.line();
-  out.lines(metricLines(evidence ?? details, canvas));
+  if (details.metrics.length > 0) out.lines(['', ...metricLines(evidence ?? details, canvas)]);
   out.line();
   out.lines(gateLines(evidence?.gates ?? details.gates, canvas));
   if (evidence !== null) {

@@ -7,6 +7,7 @@ import { registerClient } from './client.js';
 import { registerCommands } from './commands.js';
 import { registerDecisions } from './decide.js';
 import { registerExport } from './export.js';
+import { registerImport } from './import.js';
 import { registerInvestigations } from './investigations.js';
 import { registerKeys } from './keys.js';
 import { registerPolicy } from './policy.js';
@@ -23,6 +24,7 @@ const verbs: readonly ((program: Command, context: CliContext) => void)[] = [
   registerApply,
   registerStatus,
   registerTrain,
+  registerImport,
   registerRegistry,
   registerExport,
   registerDecisions,

@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { PerennialError } from '../../../domain/errors.js';
-import { formatNumber } from '../../../domain/format.js';
+import { formatCount, formatNumber } from '../../../domain/format.js';
 import { inputsOf, type InferenceInput, predict, type Row } from '../../client/gateway-client.js';
 import type { CliContext } from '../context.js';
+import { versionCommand } from '../imported-facts.js';
 import { filledOption } from '../options.js';
 import { examples, verb } from '../verb.js';
 
@@ -32,10 +33,9 @@ export function registerPredict(program: Command, context: CliContext): void {
     });
     out.answer(answer, () => {
       out.line(`${out.style.bold(`${answer.model} ${answer.version}`)} answers ${source}:`);
-      const values = answer.outputs.map(({ data }) => data.map((value) => (typeof value === 'number' ? formatNumber(value) : cell(value))));
       const rows = answer.ids.map((id, row) => [
-        ...inputs.map(({ data }) => cell(data[row])),
-        ...values.map((output) => out.style.bold(output[row] ?? '')),
+        ...inputs.map(({ data }) => rowText(data, row, { rows: answer.ids.length })),
+        ...answer.outputs.map(({ data }) => out.style.bold(rowText(data, row, { rows: answer.ids.length, show: formatted }))),
         id,
       ]);
       out.table(
@@ -56,7 +56,10 @@ async function question(context: CliContext, model: string, { input, version }: 
   if (input === undefined) {
     const of = version ?? (await api.status(model)).aliases.champion;
     if (of === undefined)
-      throw new PerennialError('Conflict', `Nothing of ${model} is live yet. Train it: ./perennial train ${model} --wait`);
+      throw new PerennialError(
+        'Conflict',
+        `Nothing of ${model} is live yet. ${versionCommand((await api.model(model)).definition)} --wait`,
+      );
     return { inputs: (await api.example(model, of)).inputs as InferenceInput[], source: `the example of ${of}` };
   }
   const given = parsed(await read(context, input));
@@ -91,4 +94,21 @@ function parsed(json: string): unknown {
   throw new PerennialError('DataInvalid', `The input is ${json.slice(0, 80)}: a row, rows or {"inputs":[…]} is expected.`);
 }
 
+/** Elements of a tensor that are shown of a row. */
+const mostElements = 4;
+
+/** What a tensor, row-major or nested, holds of a row: its one element, or the first of those that it has. */
+function rowText(
+  data: readonly unknown[],
+  row: number,
+  { rows, show = cell }: { rows: number; show?: (value: unknown) => string },
+): string {
+  const each = Math.max(1, Math.floor(data.length / rows));
+  const own = data.slice(row * each, (row + 1) * each).flat(Infinity);
+  if (own.length === 1) return show(own[0]);
+  const shown = own.slice(0, mostElements).map(show).join(', ');
+  return own.length > mostElements ? `[${shown}, … ${formatCount(own.length, 'value')}]` : `[${shown}]`;
+}
+
+const formatted = (value: unknown): string => (typeof value === 'number' ? formatNumber(value) : cell(value));
 const cell = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { PerennialError } from '../../../domain/errors.js';
 import { formatTime } from '../../../domain/format.js';
+import type { ApiClient } from '../../client/api-client.js';
 import type { CliContext } from '../context.js';
+import { importedFacts, versionCommand } from '../imported-facts.js';
 import { countOption, momentHelp, momentOption } from '../options.js';
 import { ago, metricCell, outcomeText } from '../output/figures.js';
 import { runLines, versionLines } from '../output/record-lines.js';
@@ -21,7 +23,7 @@ function registerRuns(program: Command, context: CliContext): void {
     .command('runs [model] [run]')
     .description('runs, newest first; or one run with its steps and trials')
     .option('-n, --limit <count>', 'most runs', countOption, defaultRuns)
-    .addHelpText('after', examples('runs demand-forecast', 'runs demand-forecast 20111101T0200Z-2'));
+    .addHelpText('after', examples('runs demand-forecast', 'runs demand-forecast 2011-11-01t02-2'));
   verb<{ limit: number }>(command, context, async ({ out, args: [model, run], options: { limit } }) => {
     const api = context.api();
     const canvas = { style: out.style, width: out.live ? out.width : Infinity };
@@ -30,8 +32,9 @@ function registerRuns(program: Command, context: CliContext): void {
       return out.answer(details, () => out.lines(runLines(details, context.workflowLink(`retrain:${model}:${run}`), canvas)));
     }
     const runs = await api.runs({ limit, ...(model === undefined ? {} : { model }) });
+    const begin = runs.length > 0 ? '' : await firstVersion(api, model);
     out.answer(runs, () => {
-      if (runs.length === 0) return out.line(`No run yet. Start one: ./perennial train ${model ?? '<model>'}`);
+      if (runs.length === 0) return out.line(`No run yet. ${begin}`);
       const rows = runs.map((one) => [
         one.model,
         one.run,
@@ -69,8 +72,9 @@ function registerVersions(program: Command, context: CliContext): void {
       );
     }
     const versions = await api.versions(model);
+    const begin = versions.length > 0 ? '' : await firstVersion(api, model);
     out.answer(versions, () => {
-      if (versions.length === 0) return out.line(`${model} has no version yet. Train one: ./perennial train ${model}`);
+      if (versions.length === 0) return out.line(`${model} has no version yet. ${begin}`);
       const rows = versions.map((one) => [
         one.version,
         one.aliases.length === 0 ? '-' : out.style.good(one.aliases.join(', ')),
@@ -102,10 +106,10 @@ function registerShow(program: Command, context: CliContext): void {
     const api = context.api();
     const of = await namedVersion(context, name, version);
     const details = await api.version(of.model, of.version);
-    out.answer(details, () =>
-      card === true
-        ? out.line(details.card)
-        : out.lines(versionLines(details, { style: out.style, width: out.live ? out.width : Infinity })),
+    if (card === true) return out.answer(details, () => out.line(details.card));
+    const imported = await importedFacts(api, details);
+    out.answer(imported === null ? details : { ...details, imported }, () =>
+      out.lines(versionLines(details, imported, { style: out.style, width: out.live ? out.width : Infinity })),
     );
   });
 }
@@ -126,5 +130,9 @@ export async function namedVersion(
   if (aliases.champion !== undefined) return { model: name, version: aliases.champion };
   const [newest] = await api.versions(name, { limit: 1 });
   if (newest !== undefined) return newest;
-  throw new PerennialError('Conflict', `${name} has no version yet. Train one: ./perennial train ${name}`);
+  throw new PerennialError('Conflict', `${name} has no version yet. ${await firstVersion(api, name)}`);
+}
+
+async function firstVersion(api: ApiClient, model: string | undefined): Promise<string> {
+  return model === undefined ? 'Start one: ./perennial train <model>' : versionCommand((await api.model(model)).definition);
 }

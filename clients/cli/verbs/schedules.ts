@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { scheduleId } from '../../../contracts/ids.js';
 import { PerennialError } from '../../../domain/errors.js';
 import { formatTime } from '../../../domain/format.js';
-import { schedulesIn } from '../../../domain/model-definition.js';
+import { isImported, schedulesIn, trainedHere } from '../../../domain/model-definition.js';
 import { backfill } from '../../../schedules/backfill.js';
 import { schedulePrefix } from '../../../schedules/model-schedules.js';
 import type { CliContext } from '../context.js';
@@ -48,8 +48,10 @@ function registerList(schedules: Command, context: CliContext): void {
         lastMs: info.recentActions.at(-1)?.takenAt.getTime() ?? null,
         running: info.runningActions.map(({ workflow }) => workflow.workflowId),
       }));
+      const definition = listed.length > 0 || model === undefined ? undefined : (await context.api().model(model)).definition;
+      const none = definition !== undefined && isImported(definition) ? `${model} has none: its versions are imported.` : undefined;
       out.answer(listed, () => {
-        if (listed.length === 0) return out.line('There is no schedule. Those of the definitions are made by ./perennial apply.');
+        if (listed.length === 0) return out.line(none ?? 'There is no schedule. Those of the definitions are made by ./perennial apply.');
         const rows = listed.map((one) => [
           one.id,
           `${one.cron} UTC`,
@@ -101,7 +103,7 @@ function registerBackfill(schedules: Command, context: CliContext): void {
       const client = await context.client();
       const { definition } = await client.api.model(model);
       const ids = await backfill(client.temporal.schedule, {
-        definition,
+        definition: trainedHere(definition),
         fromMs: from,
         toMs: to,
         ...(schedule === undefined ? {} : { schedule }),

@@ -3,7 +3,9 @@ import type { Command } from 'commander';
 import { workflowIds } from '../../../contracts/ids.js';
 import { formatTime } from '../../../domain/format.js';
 import type { ModelStatus, ModelSummary, RolloutAnswer, RolloutView } from '../../api/answers.js';
+import { isImported, type ModelDefinition } from '../../../domain/model-definition.js';
 import type { CliContext } from '../context.js';
+import { versionCommand } from '../imported-facts.js';
 import { ago, outcomeText } from '../output/figures.js';
 import type { Output } from '../output/output.js';
 import type { Style } from '../output/style.js';
@@ -12,7 +14,7 @@ import { factLines, tableLines } from '../output/table.js';
 import { examples, verb } from '../verb.js';
 
 type Options = { readonly watch?: boolean };
-type Seen = { readonly status: ModelStatus; readonly rollout: RolloutAnswer };
+type Seen = { readonly status: ModelStatus; readonly rollout: RolloutAnswer; readonly definition: ModelDefinition };
 
 const lookEveryMs = 1_000;
 
@@ -30,9 +32,9 @@ export function registerStatus(program: Command, context: CliContext): void {
         const models = await api.models();
         out.answer(models, () => show(out, options, overview(models, out)));
       } else {
-        const [status, rollout] = await Promise.all([api.status(model), api.rollout(model)]);
+        const [status, rollout, { definition }] = await Promise.all([api.status(model), api.rollout(model), api.model(model)]);
         out.answer({ ...status, newestRollout: rollout.rollout, live: rollout.live }, () =>
-          show(out, options, details({ status, rollout }, context, out)),
+          show(out, options, details({ status, rollout, definition }, context, out)),
         );
       }
       if (options.watch !== true) return;
@@ -65,7 +67,7 @@ function overview(models: readonly ModelSummary[], out: Output): string[] {
   return tableLines(columns, rows, { style: out.style, width: out.live ? out.width : Infinity });
 }
 
-function details({ status, rollout }: Seen, context: CliContext, out: Output): string[] {
+function details({ status, rollout, definition }: Seen, context: CliContext, out: Output): string[] {
   const { style } = out;
   const canvas = { style, width: out.live ? out.width : Infinity };
   const { model, aliases, paused } = status;
@@ -77,8 +79,15 @@ function details({ status, rollout }: Seen, context: CliContext, out: Output): s
       ? []
       : [['previous', `${aliases.previous} (./perennial rollback ${model} puts it back)`] as [string, string]]),
     ['model time', `${formatTime(status.nowMs)}${status.clock.kind === 'driven' ? ', moved by a driver' : ''}`],
-    ['triggers', paused === null ? 'start runs' : style.warn(`paused by ${paused.by}: ${paused.reason} (./perennial resume ${model})`)],
-    ['lifecycle', lifecycleText(status, style)],
+    [
+      'triggers',
+      paused === null
+        ? isImported(definition)
+          ? 'none: its versions are imported'
+          : 'start runs'
+        : style.warn(`paused by ${paused.by}: ${paused.reason} (./perennial resume ${model})`),
+    ],
+    ['lifecycle', lifecycleText(status, definition, style)],
     ...(link === null ? [] : [['workflow', link] as [string, string]]),
   ];
   const lines = [style.bold(model), ...factLines(facts, style)];
@@ -115,20 +124,24 @@ function details({ status, rollout }: Seen, context: CliContext, out: Output): s
         canvas,
       ),
     );
-  } else lines.push('', `No run yet: ./perennial train ${model}`);
+  } else lines.push('', `No run yet. ${versionCommand(definition)}`);
   return lines;
 }
 
-function lifecycleText({ lifecycle, answeredBy }: ModelStatus, style: Style): string {
+function lifecycleText({ lifecycle, answeredBy }: ModelStatus, definition: ModelDefinition, style: Style): string {
   if (lifecycle === null)
     return answeredBy === 'notStarted' ? 'starts with the first run' : style.warn('no worker answers; this is what the registry knows');
   const { active, queue, rollout } = lifecycle;
+  const imported = isImported(definition);
   const parts = [
-    ...active.map(({ run, phase, version }) => `${run}${version === undefined ? '' : ` (${version})`} ${phases[phase]}`),
+    ...active.map(
+      ({ run, phase, version }) =>
+        `${run}${version === undefined ? '' : ` (${version})`} ${phase === 'training' && imported ? 'is looked at' : phases[phase]}`,
+    ),
     ...queue.map(({ run }) => `${run} queues`),
     ...(rollout === null || active.some(({ version }) => version === rollout.version) ? [] : [`${rollout.version} rolls out`]),
   ];
-  return parts.length === 0 ? 'waits for a trigger' : parts.join('; ');
+  return parts.length === 0 ? (imported ? 'waits for an import' : 'waits for a trigger') : parts.join('; ');
 }
 
 const phases = {
