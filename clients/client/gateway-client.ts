@@ -75,7 +75,7 @@ export function bearer(token: string | undefined): Readonly<Record<string, strin
 }
 
 /** Rows as tensors in the model's own datatypes. `DataInvalid` names a field that a row lacks or that the model does not know. */
-export function inputsOf(fields: readonly RequestField[], rows: readonly Row[]): InferenceInput[] {
+export function inputsOf(fields: readonly Pick<RequestField, 'name' | 'datatype'>[], rows: readonly Row[]): InferenceInput[] {
   if (fields.length === 0)
     throw new PerennialError(
       'DataInvalid',
@@ -99,7 +99,7 @@ export function inputsOf(fields: readonly RequestField[], rows: readonly Row[]):
   }));
 }
 
-const wrongRow = (index: number, what: string, fields: readonly RequestField[]): PerennialError =>
+const wrongRow = (index: number, what: string, fields: readonly Pick<RequestField, 'name' | 'datatype'>[]): PerennialError =>
   new PerennialError(
     'DataInvalid',
     `Row ${index} ${what}. The fields are ${fields.map((field) => `${field.name} (${field.datatype})`).join(', ')}.`,

@@ -7,6 +7,7 @@ import { inputsOf, type InferenceInput, predict, type Row } from '../../client/g
 import type { CliContext } from '../context.js';
 import { versionCommand } from '../imported-facts.js';
 import { filledOption } from '../options.js';
+import { requestFields } from '../request-fields.js';
 import { examples, verb } from '../verb.js';
 
 type Options = { readonly input?: string; readonly key?: string; readonly version?: string };
@@ -52,8 +53,8 @@ export function registerPredict(program: Command, context: CliContext): void {
 }
 
 async function question(context: CliContext, model: string, { input, version }: Options): Promise<Question> {
-  const api = context.api();
   if (input === undefined) {
+    const api = context.api();
     const of = version ?? (await api.status(model)).aliases.champion;
     if (of === undefined)
       throw new PerennialError(
@@ -65,9 +66,9 @@ async function question(context: CliContext, model: string, { input, version }: 
   const given = parsed(await read(context, input));
   if (typeof given === 'object' && given !== null && 'inputs' in given)
     return { inputs: given.inputs as InferenceInput[], source: 'the request' };
-  const { definition } = await api.model(model);
+  const fields = await requestFields(context, model);
   const rows = (Array.isArray(given) ? given : [given]) as Row[];
-  return { inputs: inputsOf(definition.serving.request, rows), source: rows.length === 1 ? 'the row' : `${rows.length} rows` };
+  return { inputs: inputsOf(fields, rows), source: rows.length === 1 ? 'the row' : `${rows.length} rows` };
 }
 
 async function read({ io }: CliContext, input: string): Promise<string> {
