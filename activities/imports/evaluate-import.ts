@@ -70,14 +70,20 @@ function unbounded(spec: ServingSpec): ServingSpec {
 }
 
 function readExample(bytes: Uint8Array): unknown {
+  const [example, fault] = parsed(Buffer.from(bytes).toString('utf8'));
+  // Null would stand for no example.
+  if (example !== null) return example;
+  throw new PerennialError(
+    'ArtifactRejected',
+    `the example is ${fault}: give an Open Inference Protocol request: {"inputs": [{"name", "datatype", "shape", "data"}]}`,
+  );
+}
+
+function parsed(text: string): [unknown, string] {
   try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+    return [JSON.parse(text), 'null'];
   } catch (cause) {
-    throw new PerennialError(
-      'ArtifactRejected',
-      `the example is no JSON (${(cause as Error).message}): give an Open Inference Protocol request: {"inputs": [{"name", "datatype", "shape", "data"}]}`,
-      { cause },
-    );
+    return [null, `no JSON (${(cause as Error).message})`];
   }
 }
 

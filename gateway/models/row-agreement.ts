@@ -13,7 +13,7 @@ const others = 4;
 const tolerance = 1e-4;
 
 const wayOut =
-  'the gateway runs requests together, so rows must not depend on each other: export the model for inference (PyTorch: model.eval()), or with a first dimension of fixed size, so that each request is run by itself';
+  'the gateway runs requests together, so rows must not depend on each other: export the model for inference (PyTorch: model.eval()) and without dynamic quantisation, or with a first dimension of fixed size, so that each request is run by itself';
 
 /**
  * Has a model answer rows alone and among other rows. `feeds` are `rows` rows that it answers. Throws `ArtifactRejected` when

@@ -80,6 +80,7 @@ describe('an example', () => {
     );
     expect(await refusal(probabilities, { onnx, example: row('X', [1, 2, 3]) })).toContain('has shape [1,3]: [-1,4] is expected');
     expect(await refusal(probabilities, { onnx, example: '[' })).toContain('the example is no JSON');
+    expect(await refusal(probabilities, { onnx, example: 'null' })).toContain('the example is null');
   });
 
   it('that holds whole numbers which JSON rounds is refused, not rounded', async () => {
@@ -167,6 +168,8 @@ describe('a file whose rows depend on each other', () => {
     const reason = await refusal(takingTensors('y'), { onnx: made.onnx('relative') });
     expect(reason).toMatch(/answers 0 alone and -?\d[\d.e-]* in a batch in element 0 of "y" for row 0 of the example/);
     expect(reason).toContain('with a first dimension of fixed size');
+    // One scale for all rows of a batch: what dynamic quantisation makes of a layer.
+    expect(await refusal(takingTensors('y'), { onnx: made.onnx('quantised') })).toContain('without dynamic quantisation');
   });
 
   it('is served with a first dimension of fixed size', async () => {
