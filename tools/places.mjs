@@ -26,6 +26,7 @@ export function placesFor(env = process.env) {
     pythonTestEnvironment: join(tools, 'python-test'),
     pythonRivalsEnvironment: join(tools, 'python-rivals'),
     pythonConformanceEnvironment: join(tools, 'python-conformance'),
+    pythonProxyEnvironment: join(tools, 'python-proxy'),
     pythonTest: join(tools, 'python-test', 'bin', 'python'),
     bikeshare: join(tools, 'data', 'bikeshare', 'Bikeshare.csv'),
     builds: join(tools, 'build'),

