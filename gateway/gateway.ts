@@ -134,10 +134,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const shadow = new Shadow({ outcomes, captures, bodies: observed, redactors, config });
   const tracing = deps.tracing === undefined ? null : new RequestTracing(deps.tracing);
   const traceSettings = new TraceSettings(tracing);
-  const modelOfJob = (job: string): string | null => queue.find(job)?.model ?? null;
+  const models = { modelOfJob: (job: string): string | null => queue.find(job)?.model ?? null, only: deps.container?.only ?? null };
   const watch = new RequestWatch({
     metrics,
-    models: { modelOfJob, only: deps.container?.only ?? null },
+    models,
     tracing,
     accessLog: new AccessLog(log, config.slowRequestMs),
   });
@@ -166,7 +166,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   });
   const link = new RegistryLink({ routes: deps.routes, follower, config, log });
   const access = new AccessControl(config, deps.keyLimits ?? null);
-  const callers = { access, hosts: config.hosts, modelOfJob };
+  const callers = { access, hosts: config.hosts, models };
   const bodies = { maxBytes: config.maxBodyBytes, room: new BodyRoom(config.maxBodiesBytes) };
   let unfollowKeys: (() => void) | undefined;
   const named = deps.named ?? null;

@@ -61,6 +61,7 @@ export function grpcServer(deps: GrpcDeps): GrpcServer {
       deps.count(rpc, status[told.code]!, model);
       return told;
     },
+    faulted: (rpc, error) => void deps.tell(error, rpc),
   };
   const limits = { maxRequests: config.grpcMaxInFlight, maxBytes: config.maxBodyBytes };
   const streams = inferStreams({ ...deps, outcome, limits });

@@ -107,7 +107,11 @@ class InferStream {
       if (this.#gone.aborted) return;
       // A caller that does not read its answers is not asked for more requests either.
       if (!this.#call.write(bytes)) await this.#drained();
-      sent();
+      try {
+        sent();
+      } catch (error) {
+        this.#deps.outcome.faulted('ModelStreamInfer', error);
+      }
       this.#pending.shift();
       this.#bytes -= next.size;
       if (this.#ending === 'no' && this.#call.isPaused() && !this.#isFull) this.#call.resume();

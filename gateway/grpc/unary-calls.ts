@@ -17,6 +17,8 @@ export type AskRoute = (call: RouteCall & { readonly headers: IncomingHttpHeader
 export type Outcome = {
   readonly failed: (rpc: string, error: unknown, model: string | null) => CallStatus;
   readonly succeeded: (rpc: string, model: string | null) => void;
+  /** Something went wrong after the answer was given. */
+  readonly faulted: (rpc: string, error: unknown) => void;
 };
 
 /** `ModelInfer`. */
@@ -36,12 +38,19 @@ export function modelInfer(deps: InferenceDeps, outcome: Outcome): BytesCall {
       cancel: new CallGone(call),
     })
       .then(({ answer: given, model, raw }) => {
-        const bytes = writeInferResponse(given, { raw });
-        respond(null, bytes);
-        outcome.succeeded('ModelInfer', model);
-        given.sent({ contentType: messageType, body: bytes });
+        const body = writeInferResponse(given, { raw });
+        return { model, body, sent: () => given.sent({ contentType: messageType, body }) };
       })
-      .catch((error: unknown) => respond(outcome.failed('ModelInfer', error, modelOfRefused(call.request))));
+      .then(
+        ({ model, body, sent }) => {
+          respond(null, body);
+          outcome.succeeded('ModelInfer', model);
+          sent();
+        },
+        (error: unknown) => respond(outcome.failed('ModelInfer', error, modelOfRefused(call.request))),
+      )
+      // The answer is on its way: what goes wrong behind it is told to no caller, and ends no process.
+      .catch((error: unknown) => outcome.faulted('ModelInfer', error));
   };
 }
 

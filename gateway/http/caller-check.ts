@@ -2,16 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { AccessCall, AccessControl } from '../access/access-control.js';
 import { refuseOtherSites } from '../access/browser-check.js';
 import type { Caller } from '../access/credential.js';
+import type { UnnamedModels } from './called-model.js';
 import { calledModel } from './called-model.js';
 import type { Endpoint } from './endpoint.js';
 import { accessOf } from './routes.js';
 
-/** What callers are checked against. `modelOfJob` answers null for a job that is not known. */
-export type Callers = {
-  readonly access: AccessControl;
-  readonly hosts: readonly string[];
-  readonly modelOfJob: (job: string) => string | null;
-};
+/** What callers are checked against. */
+export type Callers = { readonly access: AccessControl; readonly hosts: readonly string[]; readonly models: UnnamedModels };
 
 /**
  * Lets an HTTP request through when its caller may make it; null for what everybody may call. A promise only for a key
@@ -23,7 +20,7 @@ export function checkCaller(callers: Callers, endpoint: Endpoint, headers: Incom
 }
 
 /** What a request shows and wants; null where everybody may call. Throws a `RequestError` for what pages of other sites send. */
-export function accessCall({ access, hosts, modelOfJob }: Callers, endpoint: Endpoint, headers: IncomingHttpHeaders): AccessCall | null {
+export function accessCall({ access, hosts, models }: Callers, endpoint: Endpoint, headers: IncomingHttpHeaders): AccessCall | null {
   const needed = accessOf(endpoint);
   if (needed === 'open') return null;
   if (needed === 'admin' || endpoint.kind === 'labels') refuseOtherSites(headers, { open: access.open, hosts });
@@ -33,6 +30,6 @@ export function accessCall({ access, hosts, modelOfJob }: Callers, endpoint: End
     authorization: headers.authorization,
     apiKey: typeof apiKey === 'string' ? apiKey : undefined,
     role: needed,
-    model: calledModel(endpoint, headers, modelOfJob),
+    model: calledModel(endpoint, headers, models),
   };
 }

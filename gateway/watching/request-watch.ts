@@ -1,7 +1,8 @@
 import type { Endpoint } from '../http/endpoint.js';
 import type { GatewayRequest } from '../http/whole-request.js';
 import type { AccessLog } from './access-log.js';
-import { type CountedModels, countedModel } from './counted-model.js';
+import type { UnnamedModels } from '../http/called-model.js';
+import { countedModel } from './counted-model.js';
 import { httpTraceEnd } from './http-trace.js';
 import type { GatewayMetrics } from './metrics.js';
 import type { RequestTrace } from './request-trace.js';
@@ -9,7 +10,7 @@ import { callerTraceId, type RequestTracing, type TraceEnd, type TraceHeaders } 
 
 type Watchers = {
   readonly metrics: GatewayMetrics;
-  readonly models: CountedModels;
+  readonly models: UnnamedModels;
   readonly tracing: RequestTracing | null;
   readonly accessLog: AccessLog;
 };
