@@ -88,16 +88,14 @@ function jobStatus(queue: JobQueue, id: string): Reply {
 }
 
 /** `GET /v2/jobs/{id}/result`: JSON lines, one a row. */
-async function jobResult(queue: JobQueue, id: string): Promise<Reply> {
-  const results = await queue.results(id);
+function jobResult(queue: JobQueue, id: string): Reply {
+  const results = queue.results(id);
   return {
     status: 200,
     contentType: 'application/x-ndjson',
     headers: { 'x-perennial-job-state': queue.need(id).state },
     body: '',
-    stream: async function* () {
-      if (results !== null) yield* results as AsyncIterable<Buffer>;
-    },
+    stream: () => results,
   };
 }
 

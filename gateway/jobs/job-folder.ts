@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs';
-import type { ReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobRecord } from './job-record.js';
@@ -21,14 +20,14 @@ export class JobFolder {
     this.#folder = folder;
   }
 
-  /** All jobs that can be read; what a submission left unfinished is removed. */
+  /** All jobs that can be read; what a submission left unfinished is removed. What cannot be read now, or not by this release, stays. */
   async list(): Promise<JobRecord[]> {
     await mkdir(this.#folder, { recursive: true });
     const records: JobRecord[] = [];
     for (const id of await readdir(this.#folder)) {
       const record = await this.#read(id);
-      if (record?.format === 1 && record.id === id) records.push(record);
-      else await this.remove(id);
+      if (record === 'unfinished') await this.remove(id);
+      else if (record?.format === 1 && record.id === id) records.push(record);
     }
     return records.sort((a, b) => a.submittedMs - b.submittedMs);
   }
@@ -98,10 +97,13 @@ export class JobFolder {
     return kept;
   }
 
-  /** The results as they are; `null` when there are none. */
-  async results(id: string): Promise<ReadStream | null> {
-    const file = await open(this.resultPath(id)).catch(() => null);
-    return file?.createReadStream() ?? null;
+  /** The results as they are; nothing when there are none. The file is opened when somebody reads. */
+  async *results(id: string): AsyncGenerator<Buffer, void> {
+    try {
+      yield* createReadStream(this.resultPath(id)) as AsyncIterable<Buffer>;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
   }
 
   /** Removes the input, which an ended job needs no more. */
@@ -113,11 +115,12 @@ export class JobFolder {
     await rm(join(this.#folder, id), { recursive: true, force: true });
   }
 
-  async #read(id: string): Promise<JobRecord | null> {
+  async #read(id: string): Promise<JobRecord | 'unfinished' | null> {
     try {
       return JSON.parse(await readFile(join(this.#folder, id, 'job.json'), 'utf8')) as JobRecord;
-    } catch {
-      return null;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      return error instanceof SyntaxError || code === 'ENOENT' || code === 'ENOTDIR' ? 'unfinished' : null;
     }
   }
 }

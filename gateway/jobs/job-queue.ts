@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { ReadStream } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { GatewayConfig } from '../gateway-config.js';
 import { requestErrorOf } from '../http/reply.js';
 import { RequestError } from '../http/request-error.js';
@@ -12,7 +12,7 @@ import type { RunnerDeps } from './job-runner.js';
 import { runJob } from './job-runner.js';
 
 export type QueueDeps = RunnerDeps & {
-  readonly config: Pick<GatewayConfig, 'jobsAtOnce' | 'maxJobs' | 'jobLimitMs' | 'jobTtlMs'>;
+  readonly config: Pick<GatewayConfig, 'jobsAtOnce' | 'maxJobs' | 'jobLimitMs' | 'jobTtlMs' | 'drainLimitMs'>;
   readonly log: Log;
 };
 
@@ -35,8 +35,8 @@ export class JobQueue {
   readonly #deps: QueueDeps;
   readonly #jobs = new Map<string, JobRecord>();
   readonly #atWork = new Map<string, AtWork>();
-  /** Submitted, but not yet in the folder. */
-  readonly #coming = new Set<string>();
+  /** Jobs on their way into the folder, or out of it. Never rejected. */
+  readonly #moving = new Map<string, Promise<void>>();
   #sweeping: NodeJS.Timeout | undefined;
   #open = false;
 
@@ -71,12 +71,17 @@ export class JobQueue {
     this.#open = false;
     clearInterval(this.#sweeping);
     for (const job of this.#atWork.values()) end(job, 'stopping');
-    await Promise.all([...this.#atWork.values()].map(({ done }) => done));
+    const limit = new AbortController();
+    // What takes longer (the place of the results does not answer, say) the next start does again.
+    const late = delay(this.#deps.config.drainLimitMs, undefined, { signal: limit.signal }).catch(() => undefined);
+    await Promise.race([late, Promise.all([...this.#atWork.values()].map(({ done }) => done))]);
+    limit.abort();
   }
 
   /** Takes a job. Throws `conflict` for another one under a known id, `overloaded` when there are too many. */
   async submit(submission: Submission): Promise<{ job: JobRecord; isNew: boolean }> {
     const id = submission.id ?? randomUUID();
+    while (this.#moving.has(id)) await this.#moving.get(id);
     const known = this.#jobs.get(id);
     if (known !== undefined) {
       const isSame = known.submitted === submission.submitted && known.model === submission.model && known.version === submission.version;
@@ -104,15 +109,12 @@ export class JobQueue {
       endedMs: null,
     };
     this.#jobs.set(id, job);
-    this.#coming.add(id);
-    try {
-      await this.#deps.folder.create(job, body);
-    } catch (error) {
-      this.#jobs.delete(id);
-      throw error;
-    } finally {
-      this.#coming.delete(id);
-    }
+    await this.#move(id, () =>
+      this.#deps.folder.create(job, body).catch((error: unknown) => {
+        this.#jobs.delete(id);
+        throw error;
+      }),
+    );
     this.#begin();
     return { job, isNew: true };
   }
@@ -129,7 +131,7 @@ export class JobQueue {
   }
 
   /** The results of an ended job, one line a row. Throws `conflict` while it is not done. */
-  async results(id: string): Promise<ReadStream | null> {
+  results(id: string): AsyncGenerator<Buffer, void> {
     const job = this.need(id);
     if (!hasEnded(job)) throw new RequestError('conflict', `job ${id} is ${job.state}: its results are there when it has ended`, 1_000);
     return this.#deps.folder.results(id);
@@ -137,10 +139,11 @@ export class JobQueue {
 
   /** Ends a job that is not done; removes one that is, with its results. Answers it as it was left. */
   async remove(id: string): Promise<JobRecord> {
+    while (this.#moving.has(id)) await this.#moving.get(id);
     const job = this.need(id);
     if (hasEnded(job)) {
       this.#jobs.delete(id);
-      await this.#deps.folder.remove(id);
+      await this.#move(id, () => this.#deps.folder.remove(id));
       return job;
     }
     const working = this.#atWork.get(id);
@@ -152,19 +155,36 @@ export class JobQueue {
     return this.need(id);
   }
 
-  /** Removes ended jobs whose time is over. */
+  /** Removes ended jobs whose time is over. Never rejects. */
   async sweep(nowMs: number): Promise<void> {
     for (const job of this.#jobs.values()) {
       if (job.endedMs === null || job.endedMs + this.#deps.config.jobTtlMs > nowMs) continue;
       this.#jobs.delete(job.id);
-      await this.#deps.folder.remove(job.id);
+      // The next start finds it again.
+      await this.#move(job.id, () => this.#deps.folder.remove(job.id)).catch((error: unknown) =>
+        this.#deps.log({ level: 'warn', event: 'jobNotRemoved', job: job.id, reason: reasonOf(error) }),
+      );
+    }
+  }
+
+  /** Changes a job's folder as a whole, while nobody else does. */
+  async #move(id: string, work: () => Promise<void>): Promise<void> {
+    const moving = work();
+    this.#moving.set(
+      id,
+      moving.catch(() => undefined),
+    );
+    try {
+      await moving;
+    } finally {
+      this.#moving.delete(id);
     }
   }
 
   #begin(): void {
     for (const job of this.#jobs.values()) {
       if (!this.#open || this.#atWork.size >= this.#deps.config.jobsAtOnce) return;
-      if (job.state !== 'queued' || this.#atWork.has(job.id) || this.#coming.has(job.id)) continue;
+      if (job.state !== 'queued' || this.#atWork.has(job.id) || this.#moving.has(job.id)) continue;
       const stop = new AbortController();
       const working: AtWork = {
         end: stop,

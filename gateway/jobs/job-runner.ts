@@ -63,8 +63,13 @@ export async function runJob(
     of.ended.throwIfAborted();
     const startedMs = performance.now();
     const { lines, failed, outputs } = await answerSlice(deps, { record, slice, ended: of.ended });
+    if (at.outputs.length === 0 && outputs.length > 0) {
+      // Kept before the lines are: when all are there, none is answered again that would tell.
+      at = { ...at, outputs };
+      await folder.save(at);
+    }
     await folder.append(record.id, lines.join(''));
-    at = { ...at, done: at.done + slice.rows, failed: at.failed + failed, outputs: at.outputs.length > 0 ? at.outputs : outputs };
+    at = { ...at, done: at.done + slice.rows, failed: at.failed + failed };
     of.progress(at);
     await delay(Math.min(longestRestMs, performance.now() - startedMs), undefined, { signal: of.ended });
   }
