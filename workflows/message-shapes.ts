@@ -22,6 +22,7 @@ function checkImported(imported: ImportedModel | null): void {
   const { example, expected, framework, tolerance, trainedToMs } = imported ?? {};
   demand(example === undefined || isObject(example), '"imported.example" as an object of the store, as "onnx"');
   demand(expected === undefined || isObject(expected), '"imported.expected" as an object of the store, as "onnx"');
+  demand(expected === undefined || example !== undefined, '"imported.example", the request to which "imported.expected" is the answer');
   demand(framework === undefined || filled(framework), '"imported.framework" as text, such as "xgboost 3.1.2"');
   demand(tolerance === undefined || (Number.isFinite(tolerance) && tolerance >= 0), '"imported.tolerance" as a number, 0 or more');
   demand(trainedToMs === undefined || Number.isSafeInteger(trainedToMs), '"imported.trainedToMs" as whole epoch milliseconds');

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { runLines, trainedText } from '../../clients/cli/output/record-lines.js';
-import { evidenceLines } from '../../clients/cli/output/rollout-lines.js';
+import { evidenceLines, rolloutLines } from '../../clients/cli/output/rollout-lines.js';
 import { styleFor } from '../../clients/cli/output/style.js';
 import type { RunDetails } from '../../clients/api/answers.js';
 import { lookAtStep } from '../../domain/rollout-judgement.js';
@@ -37,6 +37,23 @@ test('a step that labels do not judge is shown without pairs and errors of their
   expect(text).not.toMatch(/MAE|MAPE|labelled pairs/);
   expect(text).toMatch(/quality +notShown +the definition judges no rollout by labels/);
   expect(lines.at(-1)).toBe('verdict: pass');
+});
+
+test('its plan says of no step how much worse it may be, as that of one which labels judge does', () => {
+  const shown = (of: ReturnType<typeof evidence>) => {
+    const rollout = {
+      model: 'digits',
+      version: '1.0.1',
+      champion: '1.0.0',
+      plan: rolloutPlans.fast,
+      status: 'running',
+      reason: null,
+      steps: [{ stepIndex: 0, evidence: of, decided: false, lookedAtMs: 0 }],
+    };
+    return rolloutLines({ rollout, live: null } as unknown as Parameters<typeof rolloutLines>[0], canvas).join('\n');
+  };
+  expect(shown(evidence())).toMatch(/canary 10% +10% of the traffic; at least 30 min, decided within 5 d *$/m);
+  expect(shown(evidence({ metric: 'ape', floor: 0 }))).toMatch(/decided within 5 d, at most 30% worse/);
 });
 
 test('a step that they do judge keeps both', () => {

@@ -74,7 +74,13 @@ describe('a run that imports a file', () => {
   });
 
   test('hands the file on, and registers what its first runs said of it', async () => {
-    const imported = { ...file, trainedToMs: Date.UTC(2026, 0, 1), tolerance: 1e-3, expected: fileOf('expected').onnx };
+    const imported = {
+      ...file,
+      trainedToMs: Date.UTC(2026, 0, 1),
+      tolerance: 1e-3,
+      example: fileOf('example').onnx,
+      expected: fileOf('expected').onnx,
+    };
     await withImport(
       {},
       async (started) => {

@@ -145,6 +145,7 @@ describe('an import', () => {
       [{ onnx: { ...onnx, mediaType: ' ' } }, /"imported": \{"onnx"/],
       [{ onnx, example: '{"inputs":[]}' }, /"imported\.example" as an object of the store/],
       [{ onnx, expected: null }, /"imported\.expected" as an object of the store/],
+      [{ onnx, expected: onnx }, /"imported\.example", the request to which "imported\.expected" is the answer/],
       [{ onnx, framework: '' }, /"imported\.framework" as text/],
       [{ onnx, tolerance: -1 }, /"imported\.tolerance" as a number, 0 or more/],
       [{ onnx, tolerance: '1e-4' }, /"imported\.tolerance"/],

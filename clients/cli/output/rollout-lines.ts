@@ -82,25 +82,28 @@ function variantRow(
 
 /** The steps of the plan with what became of each. */
 function planLines(rollout: RolloutView, current: number, { style, width }: Canvas): string[] {
+  const [first] = rollout.steps;
+  const byLabels = first === undefined || first.evidence.limits.quality !== undefined;
   const rows = rollout.plan.steps.map((step, index) => {
     const seen = rollout.steps.findLast((one) => one.stepIndex === index);
     const running = rollout.status === 'running' && index === current;
     const verdict =
       seen === undefined ? (running ? 'now' : '') : seen.decided ? seen.evidence.verdict.outcome : `now: ${seen.evidence.verdict.outcome}`;
-    return [running ? '>' : '', step.name, describeStep(step), verdict];
+    return [running ? '>' : '', step.name, describeStep(step, byLabels), verdict];
   });
   return tableLines([{ title: '' }, { title: 'step' }, { title: 'what' }, { title: 'verdict' }], rows, { style, width });
 }
 
-/** A step of a plan in words. */
-export function describeStep(step: RolloutStep): string {
+/** A step of a plan in words; `byLabels` is whether labels judge how much worse it may be. */
+export function describeStep(step: RolloutStep, byLabels = true): string {
+  const worse = byLabels && 'maxLoss' in step ? `, at most ${formatPercent(step.maxLoss)} worse` : '';
   switch (step.kind) {
     case 'smoke':
       return 'the package answers its own example on every gateway';
     case 'shadow':
-      return `answers are compared, none is served; at least ${formatDuration(step.intervalMs)}, decided within ${formatDuration(step.deadlineMs)}, at most ${formatPercent(step.maxLoss)} worse`;
+      return `answers are compared, none is served; at least ${formatDuration(step.intervalMs)}, decided within ${formatDuration(step.deadlineMs)}${worse}`;
     case 'canary':
-      return `${formatPercent(step.share)} of the traffic; at least ${formatDuration(step.intervalMs)}, decided within ${formatDuration(step.deadlineMs)}, at most ${formatPercent(step.maxLoss)} worse`;
+      return `${formatPercent(step.share)} of the traffic; at least ${formatDuration(step.intervalMs)}, decided within ${formatDuration(step.deadlineMs)}${worse}`;
     case 'promote':
       return 'all of the traffic';
   }
