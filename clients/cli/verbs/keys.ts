@@ -121,23 +121,38 @@ function registerCreate(keys: Command, context: CliContext): void {
       for (const line of newSecretLines(name, secret, out.style)) out.line(line);
       if (isFirst) out.line(closedFromNowOn);
     });
-    for (const model of await unknownModels(context, options.model ?? []))
-      out.note(`${out.style.warn('!')} There is no model ${model} yet; ./perennial status names those that there are.`);
+    const { unknown, there } = await unknownModels(context, options.model ?? []);
+    for (const model of unknown)
+      out.note(
+        `${out.style.warn('!')} There is no model ${model} yet: ${there}. The key is made, and counts for it once it is published; if that was not meant, ./perennial keys revoke ${name}.`,
+      );
   });
 }
 
 const closedFromNowOn = 'From now on the gateway asks every caller for a key, on loopback too; ./perennial has one of its own.';
 
-/** Those that the registry does not have; a key may be made before its model, and without a stack. */
-async function unknownModels(context: CliContext, models: readonly string[]): Promise<string[]> {
-  if (models.length === 0) return [];
+/** Most names that are told. */
+const mostNames = 20;
+
+/**
+ * Those that the registry does not have, and a word on those that it has. A key may be made before its model, and without a
+ * stack: where there is none to ask, or it does not answer this user, nothing is unknown. By then the key is made.
+ */
+async function unknownModels(context: CliContext, models: readonly string[]): Promise<{ unknown: readonly string[]; there: string }> {
+  if (models.length === 0) return { unknown: [], there: '' };
+  let known: readonly string[];
   try {
-    const known = new Set((await context.api().models()).map(({ model }) => model));
-    return models.filter((model) => !known.has(model));
+    known = (await context.api().models()).map(({ model }) => model);
   } catch (error) {
-    if (error instanceof PerennialError && error.type === 'Unavailable') return [];
+    if (error instanceof PerennialError) return { unknown: [], there: '' };
     throw error;
   }
+  const names = known.slice(0, mostNames).join(', ');
+  const more =
+    known.length > mostNames
+      ? `${names} and ${known.length - mostNames} more are there`
+      : `${names} ${known.length === 1 ? 'is' : 'are'} there`;
+  return { unknown: models.filter((model) => !known.includes(model)), there: known.length === 0 ? 'none is there' : more };
 }
 
 function make(of: NewGatewayKey, { aws, nowMs }: { aws: boolean; nowMs: number }): { key: GatewayKey; secret: NewSecret } {
