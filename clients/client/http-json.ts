@@ -53,11 +53,10 @@ export async function reached<T>({ what, url }: Pick<HttpCall, 'what' | 'url'>, 
   try {
     return await work();
   } catch (error) {
-    throw new PerennialError(
-      'Unavailable',
-      `${capital(what)} does not answer at ${url.origin}: ${reasonOf(error)}. Start the stack with ./perennial up.`,
-      { details: { url: url.href }, cause: error },
-    );
+    throw new PerennialError('Unavailable', `${capital(what)} does not answer at ${url.origin}: ${reasonOf(error)}. ${wayOut(error)}`, {
+      details: { url: url.href },
+      cause: error,
+    });
   }
 }
 
@@ -86,9 +85,17 @@ function parse(text: string): unknown {
   }
 }
 
+const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError';
+
+/** One that listens and says nothing runs already. */
+const wayOut = (error: unknown): string =>
+  isTimeout(error)
+    ? 'It runs, but is too busy or hangs: try again, or look at its log in .perennial/logs.'
+    : 'Start the stack with ./perennial up.';
+
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return 'no answer in time';
+  if (isTimeout(error)) return 'no answer in time';
   return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
 }
 

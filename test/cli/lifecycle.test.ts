@@ -66,6 +66,7 @@ describe('train', () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(/failed/);
     expect(stdout).toMatch(/column temp is missing/);
+    expect((await stack.cli(['status', model])).stdout).toMatch(/ failed: .*column temp is missing/);
   });
 
   test('says behind which run it queues', async () => {

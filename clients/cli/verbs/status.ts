@@ -124,6 +124,9 @@ function details({ status, rollout, definition }: Seen, context: CliContext, out
         canvas,
       ),
     );
+    const [newest] = status.runs;
+    if (newest?.outcome === 'failed' && newest.outcomeReason !== null)
+      lines.push('', style.bad(`${newest.run} failed: ${newest.outcomeReason}`));
   } else lines.push('', `No run yet. ${versionCommand(definition)}`);
   return lines;
 }
