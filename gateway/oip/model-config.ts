@@ -1,4 +1,5 @@
 import type { GatewayConfig } from '../gateway-config.js';
+import { defaultPriority } from '../models/batcher.js';
 import type { Reply } from '../http/reply.js';
 import { json } from '../http/reply.js';
 import type { SignatureTensor } from '../plans/serving-plan.js';
@@ -48,7 +49,13 @@ export function modelConfig(tables: RoutingTable, of: { model: string; version: 
     ...(batchable ? { dynamic_batching: dynamicBatching(limits) } : {}),
     // One that is not in memory has not been given its device yet: no list stands for any.
     instance_group: [
-      { name: of.model, count: 1, kind: placed.device === null ? 'KIND_CPU' : 'KIND_GPU', gpus: device === null ? [] : [device.index] },
+      {
+        name: of.model,
+        // Runs at the same time: one a thread, and one where it runs in place.
+        count: Math.max(1, placed.threads),
+        kind: placed.device === null ? 'KIND_CPU' : 'KIND_GPU',
+        gpus: device === null ? [] : [device.index],
+      },
     ],
     default_model_filename: 'model.onnx',
     cc_model_filenames: {},
@@ -64,8 +71,9 @@ function dynamicBatching({ maxBatchRows, maxWaiting, answerLimitMs }: Limits) {
     preferred_batch_size: [maxBatchRows],
     max_queue_delay_microseconds: 0,
     preserve_ordering: false,
-    priority_levels: 0,
-    default_priority_level: 0,
+    // Triton takes a level beyond these for the default one, and none at all where there are 0; here every whole number is a level of its own.
+    priority_levels: Number.MAX_SAFE_INTEGER,
+    default_priority_level: defaultPriority,
     priority_queue_policy: {},
     default_queue_policy: {
       timeout_action: 'REJECT',
