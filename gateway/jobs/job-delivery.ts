@@ -3,6 +3,7 @@ import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { NamedObjects } from '../../activities/ports.js';
 import { RequestError } from '../http/request-error.js';
+import { exactJson, parseExact } from '../oip/exact-integers.js';
 import { runtimeError } from '../sagemaker/sagemaker-errors.js';
 import type { JobFolder } from './job-folder.js';
 import type { JobDelivery, JobRecord } from './job-record.js';
@@ -103,7 +104,7 @@ async function* tensors(path: string, job: JobRecord): AsyncGenerator<string, vo
     let before = '';
     for await (const line of lines(path)) {
       const value = line.outputs?.[name];
-      yield before + (Array.isArray(value) ? value : [value]).map((one) => JSON.stringify(one)).join(',');
+      yield before + (Array.isArray(value) ? value : [value]).map(exactJson).join(',');
       before = ',';
     }
     yield ']}';
@@ -112,18 +113,21 @@ async function* tensors(path: string, job: JobRecord): AsyncGenerator<string, vo
 }
 
 function prediction(line: ResultLine, names: readonly string[]): string {
-  return JSON.stringify(names.length === 1 ? line.outputs?.[names[0]!] : line.outputs);
+  return exactJson(names.length === 1 ? line.outputs?.[names[0]!] : line.outputs);
 }
 
 function cell(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? `"${value.replaceAll('"', '""')}"` : String(value);
 }
 
 const namingRow = (row: number, error: string): string => (new RegExp(`\\brow ${row}\\b`).test(error) ? error : `row ${row}: ${error}`);
 
+/** What may be an integer that JavaScript numbers round. */
+const longDigits = /\d{16}/;
+
 async function* lines(path: string): AsyncGenerator<ResultLine, void> {
   for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-    const line = JSON.parse(text) as ResultLine;
+    const line = (longDigits.test(text) ? parseExact(text) : JSON.parse(text)) as ResultLine;
     if (line.error !== undefined) throw new RequestError(line.kind ?? 'internal', namingRow(line.row, line.error));
     yield line;
   }

@@ -5,15 +5,30 @@ import type { InferRequest } from './oip-request.js';
 /** Stands before digits that were a number: not to be guessed, so that no text of a request is taken for one. */
 const mark = `${randomBytes(12).toString('hex')}:`;
 const longInteger = /^-?\d{16,}$/;
+const markedInteger = new RegExp(`"${mark}(-?\\d+)"`, 'g');
 
 /**
  * The data of the input at `index` read again from the request's text, with every whole number of 16 or more digits as a
  * `bigint`: `JSON.parse` rounds integers beyond 2^53, INT64 and UINT64 do not. The text is a request that was read before.
  */
 export function exactData(source: string, index: number): unknown {
-  const marked = replaceNumbers(source, (number) => (number.length >= 16 && longInteger.test(number) ? `"${mark}${number}"` : number));
-  const { inputs } = JSON.parse(marked) as { inputs: { data: unknown }[] };
+  const { inputs } = JSON.parse(marked(source)) as { inputs: { data: unknown }[] };
   return asBigInts(inputs[index]!.data);
+}
+
+/** A JSON text with every whole number of 16 or more digits as a `bigint`. */
+export function parseExact(text: string): unknown {
+  return asBigInts(JSON.parse(marked(text)));
+}
+
+/** A value as JSON, a `bigint` in it with all its digits. */
+export function exactJson(value: unknown): string {
+  const text = JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `${mark}${part}` : part)) ?? 'null';
+  return text.includes(mark) ? text.replaceAll(markedInteger, '$1') : text;
+}
+
+function marked(text: string): string {
+  return replaceNumbers(text, (number) => (number.length >= 16 && longInteger.test(number) ? `"${mark}${number}"` : number));
 }
 
 /**
@@ -42,5 +57,7 @@ function holdsRounded(value: unknown): boolean {
 
 function asBigInts(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(asBigInts);
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, asBigInts(part)]));
   return typeof value === 'string' && value.startsWith(mark) ? BigInt(value.slice(mark.length)) : value;
 }
