@@ -17,7 +17,9 @@ export async function seedFolder(gatewayFolder: string, index: number): Promise<
   const own = processFolder(gatewayFolder, index);
   if (index === 0 || (await isThere(join(own, lastGood))) || !(await isThere(join(gatewayFolder, lastGood)))) return;
   await mkdir(own, { recursive: true });
-  await cp(join(gatewayFolder, 'packages'), join(own, 'packages'), { recursive: true });
+  // Not what the first one is writing right now: it is gone under that name in a moment.
+  const filter = (source: string): boolean => !source.endsWith('.tmp');
+  await cp(join(gatewayFolder, 'packages'), join(own, 'packages'), { recursive: true, filter });
   // Under its name last: a start that is broken off here is begun anew by the next.
   await copyFile(join(gatewayFolder, lastGood), join(own, `${lastGood}.tmp`));
   await rename(join(own, `${lastGood}.tmp`), join(own, lastGood));

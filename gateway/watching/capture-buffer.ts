@@ -22,6 +22,8 @@ const restShare = 1;
 const busyRestShare = 4;
 
 const retryAfterMs = [100, 250, 500, 1_000, 2_000];
+/** A backlog is written in larger batches: up to so many times the usual. */
+const backlogBatches = 4;
 
 /**
  * Captures on their way to the store: bounded, written in batches in the background, never waited for by an answer. What
@@ -38,6 +40,8 @@ export class CaptureBuffer {
   #dueIn = Infinity;
   #closed = false;
   #failures = 0;
+  /** Rows of the next write at most: fewer after a refusal, so that what is refused is found, and given up alone. */
+  #mostRows: number;
   #listeners: (() => void)[] = [];
   /** Captures accepted so far, and those stored or given up. */
   #accepted = 0;
@@ -51,6 +55,7 @@ export class CaptureBuffer {
   constructor(store: CaptureStore, limits: CaptureLimits, pressure = new LoopPressure(limits.busyAfterMs)) {
     this.#store = store;
     this.#limits = limits;
+    this.#mostRows = limits.batchRows * backlogBatches;
     this.#pressure = pressure;
   }
 
@@ -119,12 +124,19 @@ export class CaptureBuffer {
     this.#timer = setTimeout(() => void this.#write(), ms);
   }
 
+  /** One of these rows is refused, and the others with it: they are written in smaller batches. */
+  #halve(): void {
+    this.#mostRows = Math.ceil(this.#writing.length / 2);
+    this.#waiting = [...this.#writing, ...this.#waiting];
+    this.#writing = [];
+    this.#writeIn(0);
+  }
+
   async #write(): Promise<void> {
     this.#timer = undefined;
     this.#dueIn = Infinity;
     if (this.#writing.length === 0) {
-      // A backlog is written in larger batches: up to four times the usual.
-      const rows = Math.min(this.#waiting.length, this.#limits.batchRows * 4);
+      const rows = Math.min(this.#waiting.length, this.#mostRows);
       if (rows === 0) return;
       this.#writing = this.#waiting.slice(0, rows);
       this.#waiting = this.#waiting.slice(rows);
@@ -135,13 +147,16 @@ export class CaptureBuffer {
       this.written += this.#writing.length;
       this.#failures = 0;
       this.lastFailure = null;
+      this.#mostRows = Math.min(this.#mostRows * 2, this.#limits.batchRows * backlogBatches);
     } catch (error) {
       this.lastFailure = error instanceof Error ? error.message : String(error);
       if (!isRefusal(error)) {
         this.#writeIn(retryAfterMs[Math.min(this.#failures++, retryAfterMs.length - 1)]!);
         return;
       }
-      this.dropped += this.#writing.length;
+      this.#failures = 0;
+      if (this.#writing.length > 1) return this.#halve();
+      this.dropped++;
     }
     this.#settled += this.#writing.length;
     this.#writing = [];

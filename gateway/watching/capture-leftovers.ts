@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { placeName, unfinished } from './capture-part.js';
 import type { FinishedFile } from './capture-shipping.js';
+import { renamed } from './renamed.js';
 
 /** Spool folders of the gateways in this very process. */
 export const ownedHere = new Set<string>();
@@ -15,6 +16,8 @@ export type Leftovers = {
   readonly files: readonly FinishedFile[];
   /** Lines that were cut off in the middle. */
   readonly tornLines: number;
+  /** What kept a file from being taken over, where something did. */
+  readonly failure: unknown;
 };
 
 /**
@@ -24,28 +27,44 @@ export type Leftovers = {
 export async function adoptLeftovers(folder: string, own: string): Promise<Leftovers> {
   const files: FinishedFile[] = [];
   let tornLines = 0;
+  let failure: unknown;
   for (const owner of await readdir(folder)) {
     const left = join(folder, owner);
     if (left === own || ownedHere.has(left) || !(await isGone(left))) continue;
-    for (const found of await readdir(left).catch(() => [])) {
-      await mkdir(own, { recursive: true, mode: 0o700 });
-      // Under its unfinished name, whatever it was: if this process is killed now, the next one looks at it again.
-      const whole = found.endsWith(unfinished) ? found.slice(0, -unfinished.length) : found;
-      const taken = join(own, `${whole}${unfinished}`);
-      if (!(await moved(join(left, found), taken))) continue;
-      const { bytes, torn } = await cutTornLine(taken);
-      if (torn) tornLines++;
-      if (bytes === 0) {
-        await rm(taken);
-        continue;
+    for (const found of await filesIn(left)) {
+      try {
+        await mkdir(own, { recursive: true, mode: 0o700 });
+        const { file, torn } = await takeOver(join(left, found), own);
+        if (torn) tornLines++;
+        if (file !== null) files.push(file);
+      } catch (error) {
+        failure ??= error;
       }
-      const path = join(own, whole);
-      await rename(taken, path);
-      files.push({ name: placeName(whole), path, bytes });
     }
     await rmdir(left).catch(() => undefined);
   }
-  return { files, tornLines };
+  return { files, tornLines, failure };
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+}
+
+/** Null for a file that another gateway was faster with, or in which no line is whole. */
+async function takeOver(left: string, own: string): Promise<{ file: FinishedFile | null; torn: boolean }> {
+  // Under its unfinished name, whatever it was: if this process is killed now, the next one looks at it again.
+  const whole = basename(left, unfinished);
+  const taken = join(own, `${whole}${unfinished}`);
+  if (!(await renamed(left, taken))) return { file: null, torn: false };
+  const { bytes, torn } = await cutTornLine(taken);
+  if (bytes === 0) {
+    await rm(taken);
+    return { file: null, torn };
+  }
+  const path = join(own, whole);
+  await rename(taken, path);
+  return { file: { name: placeName(whole), path, bytes }, torn };
 }
 
 async function isGone(left: string): Promise<boolean> {
@@ -63,17 +82,6 @@ function isAlive(pid: number): boolean {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** False when another gateway was faster. */
-async function moved(from: string, to: string): Promise<boolean> {
-  try {
-    await rename(from, to);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
   }
 }
 

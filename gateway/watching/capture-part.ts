@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { open, rename } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FinishedFile } from './capture-shipping.js';
+import { renamed } from './renamed.js';
 
 /** A file name that stands for a place below folders; no name of a model or a variant holds a `!`. */
 export const spoolName = (name: string): string => name.replaceAll('/', '!');
@@ -19,7 +20,8 @@ export class CapturePart {
   #file: Awaited<ReturnType<typeof open>> | undefined;
   #name = '';
   #openedMs = 0;
-  /** Bytes of whole lines in the file. */
+  /** Whole lines in the file, and their bytes. */
+  lines = 0;
   bytes = 0;
 
   constructor(own: string, folder: string) {
@@ -64,20 +66,22 @@ export class CapturePart {
       throw error;
     }
     this.bytes += bytes.length;
+    this.lines += count;
     this.#lines = this.#lines.slice(count);
     this.#waiting -= characters;
     return { characters, lines: count };
   }
 
-  /** Makes the file durable and gives it its finished name. The next line opens another one. */
-  async finish(): Promise<FinishedFile> {
+  /** Makes the file durable and gives it its finished name; null when it was taken away. The next line opens another one. */
+  async finish(): Promise<FinishedFile | null> {
     const path = join(this.#own, spoolName(this.#name));
     await this.#file!.sync();
-    await rename(`${path}${unfinished}`, path);
+    const isThere = await renamed(`${path}${unfinished}`, path);
     await this.#file!.close();
-    const finished = { name: this.#name, path, bytes: this.bytes };
+    const finished = isThere ? { name: this.#name, path, bytes: this.bytes } : null;
     this.#file = undefined;
     this.bytes = 0;
+    this.lines = 0;
     return finished;
   }
 

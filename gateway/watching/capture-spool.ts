@@ -145,19 +145,29 @@ export class CaptureSpool {
   }
 
   async #write(finishAll: boolean): Promise<void> {
-    const { config } = this.#deps;
     if (this.stopped) return;
-    for (const [folder, part] of this.#parts) {
-      if (part.waiting > 0) await mkdir(this.#own, { recursive: true, mode: 0o700 });
-      const { characters, lines } = await part.write();
-      this.waitingBytes -= characters;
-      this.written += lines;
-      const isDone = part.bytes >= config.captureFileBytes || part.ageMs >= config.captureFileMs;
-      if (!finishAll && !isDone && this.#parts.size <= maxOpenFiles) continue;
-      this.#shipping.add(await part.finish());
-      // What came meanwhile goes into the next file.
-      if (part.waiting === 0) this.#parts.delete(folder);
-    }
+    let failure: unknown;
+    // What one file meets does not keep the others from theirs.
+    for (const [folder, part] of this.#parts) await this.#writePart(folder, part, finishAll).catch((error: unknown) => (failure ??= error));
+    if (failure !== undefined) throw failure;
+  }
+
+  async #writePart(folder: string, part: CapturePart, finish: boolean): Promise<void> {
+    const { config, log } = this.#deps;
+    if (part.waiting > 0) await mkdir(this.#own, { recursive: true, mode: 0o700 });
+    const { characters, lines } = await part.write();
+    this.waitingBytes -= characters;
+    this.written += lines;
+    const isDone = part.bytes >= config.captureFileBytes || part.ageMs >= config.captureFileMs;
+    if (!finish && !isDone && this.#parts.size <= maxOpenFiles) return;
+    const gone = part.lines;
+    const finished = await part.finish();
+    if (finished === null) {
+      this.lost += gone;
+      log({ level: 'error', event: 'captureFileGone', folder, lines: gone, reason: `somebody took it from ${this.#own}` });
+    } else this.#shipping.add(finished);
+    // What came meanwhile goes into the next file.
+    if (part.waiting === 0) this.#parts.delete(folder);
   }
 
   async #takeLeftovers(): Promise<void> {
@@ -165,6 +175,7 @@ export class CaptureSpool {
     if (now - this.#leftoversAtMs < leftoversEveryMs) return;
     this.#leftoversAtMs = now;
     const found = await adoptLeftovers(this.#deps.folder, this.#own);
+    if (found.failure !== undefined) this.#failed(found.failure);
     if (found.files.length === 0 && found.tornLines === 0) return;
     this.recoveredFiles += found.files.length;
     this.tornLines += found.tornLines;
