@@ -1,11 +1,22 @@
 import { deflateSync, gzipSync } from 'node:zlib';
-import { describe, expect, test } from 'vitest';
-import { ask, pairs } from './support/requests.js';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { openFileNamedObjects } from '../../adapters/named-objects/file-named-objects.js';
+import { openTracer } from '../../workers/telemetry.js';
+import { ask, get, pairs, until } from './support/requests.js';
 import { openStage } from './support/stage.js';
+import { TraceCollector } from './support/trace-collector.js';
 
 const stage = await openStage();
 await stage.addFixture('mixed');
-const gateway = await stage.serve([{ model: 'demand', version: '1.0.0', onnx: 'linear' }]);
+await stage.addLive({ model: 'demand', version: '1.0.0', onnx: 'linear' });
+const collector = await new TraceCollector().open();
+const traces = openTracer({ service: 'perennial-gateway', otlpEndpoint: collector.url })!;
+afterAll(() => traces.close());
+const gateway = await stage.start(
+  {},
+  { named: openFileNamedObjects(join(stage.folder, 'async')), tracing: { tracer: traces.tracer, ratio: 0 } },
+);
 
 async function nextGoodRequestIsAnswered(): Promise<void> {
   expect(await ask(gateway, 'demand', [3, 4])).toMatchObject({ status: 200, body: { outputs: [{ data: [43] }] } });
@@ -24,24 +35,28 @@ const good = JSON.stringify(pairs([[1, 2]]));
 const nested = (depth: number, [open, close] = ['[', ']']) => open!.repeat(depth) + close!.repeat(depth);
 
 /** Routes that read a JSON body, and those that take what they do not know in one. */
-const lenient = ['/v2/repository/index', '/v2/repository/models/demand/load'];
+const lenient = ['/v2/repository/index', '/v2/repository/models/demand/load', '/v2/repository/models/demand/versions/1.0.0/load'];
 const readers = [
   ...lenient,
   '/v2/models/demand/infer',
   '/v2/models/demand/versions/1.0.0/infer',
   '/v2/models/mixed/infer',
+  '/v2/models/demand/infer_stream',
   '/v2/models/demand/generate',
+  '/v2/models/demand/generate_stream',
   '/v2/models/demand/jobs',
   '/v2/models/demand/labels',
   '/v1/models/demand:predict',
   '/endpoints/demand/invocations',
+  '/endpoints/demand/invocations-response-stream',
   '/v2/repository/models/demand/unload',
   '/v2/logging',
+  '/v2/trace/setting',
 ];
 
-describe.each(readers)('POST %s', (path) => {
+function attacksOn(path: string): [string, string][] {
   const field = path.startsWith('/v1') || path.startsWith('/endpoints') ? 'instances' : path.endsWith('labels') ? 'labels' : 'inputs';
-  const attacks: [string, string][] = [
+  return [
     ['lists in lists, 100,000 deep', `{"${field}":${nested(100_000)}}`],
     ['lists in lists, 250,000 deep, that never close', '['.repeat(250_000)],
     ['objects in objects, 100,000 deep', `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`],
@@ -60,11 +75,32 @@ describe.each(readers)('POST %s', (path) => {
     ['a number', '1e400'],
     ['a byte order mark alone', '\ufeff'],
   ];
-  test.each(attacks)('%s', async (_, body) => {
+}
+
+describe.each(readers)('POST %s', (path) => {
+  test.each(attacksOn(path))('%s', async (_, body) => {
     const answer = await send(path, body);
     expect(answer.text).not.toContain('RangeError');
     const isRefused = (status: number) => (status === 200 && lenient.includes(path)) || (status >= 400 && status < 500);
     expect([answer.status, answer.text.slice(0, 200)]).toEqual([expect.toSatisfy(isRefused), expect.anything()]);
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+    await nextGoodRequestIsAnswered();
+  });
+});
+
+// What is handed in to be answered later is only read then: the call is taken, and its job fails.
+describe('POST /endpoints/demand/async-invocations', () => {
+  const path = '/endpoints/demand/async-invocations';
+  test.each(attacksOn(path))('%s', async (_, body) => {
+    const answer = await send(path, body, { 'x-amzn-sagemaker-content-type': 'application/json' });
+    expect([answer.status, answer.text.slice(0, 200)]).toEqual([body.length > 128_000 ? 400 : 202, expect.anything()]);
+    if (answer.status === 202) {
+      const { InferenceId: id } = JSON.parse(answer.text) as { InferenceId: string };
+      let job = { state: '', error: '' };
+      await until(async () => ['succeeded', 'failed'].includes((job = (await get<typeof job>(`${gateway.url}/v2/jobs/${id}`)).body).state));
+      expect(job.state).toBe('failed');
+      expect(job.error).not.toContain('RangeError');
+    }
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
     await nextGoodRequestIsAnswered();
   });
