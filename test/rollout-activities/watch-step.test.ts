@@ -96,13 +96,22 @@ const outcomeOf = (evidence: { verdict: { checks: readonly { check: string; outc
 test('a challenger that fails is seen in the hour that is being fed, while the clock stands', async () => {
   const canary = await drivenCanary();
   const watching = canary.watch('breach');
-  await canary.serve([0]);
-  await canary.serve([0], { challenger: { predicted: null, error: 'InferenceFailed' } });
+  await canary.serve([0], { count: 60 });
+  // Of the challenger alone: a look reads one version after the other, and what comes between is in one of them only.
+  const failing = {
+    model: canary.model,
+    version: '1.0.1',
+    subject: 'hour 0',
+    eventTimeMs: start,
+    predicted: null,
+    error: 'InferenceFailed',
+  };
+  await canary.captures.write(Array.from({ length: 30 }, () => capture(failing)));
   const evidence = await watching;
   expect(evidence.verdict.outcome).toBe('fail');
   expect(outcomeOf(evidence, 'errorRate')).toBe('failed');
   expect(evidence).toMatchObject({
-    challenger: { requests: 60, errors: 30 },
+    challenger: { requests: 90, errors: 30 },
     champion: { requests: 60, errors: 0 },
     fromMs: start,
     toMs: start,
