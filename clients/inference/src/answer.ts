@@ -69,6 +69,10 @@ function fromJson(of: { name: string; datatype: Datatype }, data: unknown, count
     throw new InferenceError('protocol', `output "${name}" has ${values.length} elements: its shape says ${count}`);
   if (datatype === 'BYTES') return values.map(String);
   if (datatype === 'BOOL') return values.map(Boolean);
+  if (datatype === 'FP16' || datatype === 'BF16')
+    throw new InferenceError('protocol', `output "${name}" is ${datatype}, which has no JSON form: ask for binary tensors`);
+  const other = values.find((value) => typeof value !== 'number');
+  if (other !== undefined) throw new InferenceError('protocol', `output "${name}" has ${JSON.stringify(other)}: a number is expected`);
   const kind = arrays[datatype];
   if (datatype !== 'INT64' && datatype !== 'UINT64') return new kind(values as never) as OutputValues[Datatype];
   const big = values.map((value) => {

@@ -1,6 +1,6 @@
 import type { Answer } from './answer.js';
 import { readAnswer } from './answer.js';
-import { InferenceError } from './errors.js';
+import { InferenceError, isOfAnother } from './errors.js';
 import { eventsOf } from './events.js';
 import { Model } from './model.js';
 import type { Parameters } from './request-body.js';
@@ -112,10 +112,17 @@ export class InferenceClient {
   async *inferStream(model: string, inputs: readonly Tensor[], options: InferOptions = {}): AsyncGenerator<StreamEvent, void> {
     const answer = await this.#post(model, { inputs, action: 'infer_stream', binary: false }, options);
     const encoder = new TextEncoder();
-    for await (const data of eventsOf(answer.body)) {
-      const error = errorIn(data);
-      if (error === null) yield { kind: 'answer', answer: readAnswer(encoder.encode(data), null) };
-      else yield { kind: 'error', error: new InferenceError('modelFailed', error) };
+    const events = eventsOf(answer.body);
+    try {
+      for (;;) {
+        const next = await events.next().catch((cause: unknown) => this.#broken(answer, options, cause));
+        if (next.done === true) return;
+        const error = errorIn(next.value);
+        if (error === null) yield { kind: 'answer', answer: readAnswer(encoder.encode(next.value), null) };
+        else yield { kind: 'error', error: new InferenceError('modelFailed', error) };
+      }
+    } finally {
+      await events.return();
     }
   }
 
@@ -142,11 +149,13 @@ export class InferenceClient {
   async #isBinary({ timeoutMs, signal }: CallOptions): Promise<boolean> {
     if (this.#options.binary !== undefined) return this.#options.binary;
     const call = { ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(signal === undefined ? {} : { signal }) };
-    this.#extensions ??= this.serverMetadata(call).then(({ extensions }) => extensions);
+    const joined = this.#extensions !== null;
+    const asked = (this.#extensions ??= this.serverMetadata(call).then(({ extensions }) => extensions));
     try {
-      return (await this.#extensions).includes('binary_tensor_data');
+      return (await asked).includes('binary_tensor_data');
     } catch (error) {
-      this.#extensions = null;
+      if (this.#extensions === asked) this.#extensions = null;
+      if (joined && isOfAnother(error, signal)) return this.#isBinary(call);
       // One that may ask a model but not the server is answered in JSON; who is away is away for the model too.
       if (error instanceof InferenceError && (error.status === 401 || error.status === 403 || error.status === 404)) return false;
       throw error;
@@ -189,13 +198,18 @@ export class InferenceClient {
     }
   }
 
-  async #read(answer: Response, { signal, timeoutMs = this.#transport.timeoutMs }: CallOptions): Promise<Uint8Array> {
+  async #read(answer: Response, options: CallOptions): Promise<Uint8Array> {
     try {
       return new Uint8Array(await answer.arrayBuffer());
     } catch (cause) {
-      const late = (cause as Error).name === 'TimeoutError' ? AbortSignal.abort() : new AbortController().signal;
-      throw errorOf(cause, { call: { url: new URL(answer.url), signal }, late, timeoutMs });
+      return this.#broken(answer, options, cause);
     }
+  }
+
+  /** The body of an answer did not come to its end. */
+  #broken(answer: Response, { signal, timeoutMs = this.#transport.timeoutMs }: CallOptions, cause: unknown): never {
+    const late = (cause as Error).name === 'TimeoutError' ? AbortSignal.abort() : new AbortController().signal;
+    throw errorOf(cause, { call: { url: new URL(answer.url), signal }, late, timeoutMs });
   }
 
   #url(of: string): URL {

@@ -65,3 +65,8 @@ const kinds: Readonly<Record<number, InferenceErrorKind>> = {
 export function kindOfStatus(status: number): InferenceErrorKind {
   return kinds[status] ?? (status >= 500 ? 'modelFailed' : 'invalid');
 }
+
+/** Whether a call that several wait for failed by the wish of whoever began it: the others may ask themselves. */
+export function isOfAnother(error: unknown, own: AbortSignal | undefined): boolean {
+  return error instanceof InferenceError && (error.kind === 'cancelled' || error.kind === 'timeout') && own?.aborted !== true;
+}

@@ -1,6 +1,7 @@
 import type { Answer } from './answer.js';
 import type { CallOptions, InferenceClient, InferOptions, Label, LabelOutcome, StreamEvent } from './client.js';
 import type { InputsOf, ModelSignature, OutputsOf } from './signature.js';
+import { isOfAnother } from './errors.js';
 import { tensorsOf } from './signature.js';
 
 /** One model of a server, asked by the names and types of its signature. */
@@ -37,13 +38,16 @@ export class Model<S extends ModelSignature> {
   }
 
   /** The signature that was given, or that of the server, asked for once. */
-  #signed({ timeoutMs, signal }: CallOptions): Promise<ModelSignature> {
-    this.#signature ??= this.#client
-      .modelMetadata(this.name, { ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(signal === undefined ? {} : { signal }) })
-      .catch((error: unknown) => {
-        this.#signature = null;
-        throw error;
-      });
-    return this.#signature;
+  async #signed({ timeoutMs, signal }: CallOptions): Promise<ModelSignature> {
+    const call = { ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(signal === undefined ? {} : { signal }) };
+    const joined = this.#signature !== null;
+    const asked = (this.#signature ??= this.#client.modelMetadata(this.name, call));
+    try {
+      return await asked;
+    } catch (error) {
+      if (this.#signature === asked) this.#signature = null;
+      if (joined && isOfAnother(error, signal)) return this.#signed(call);
+      throw error;
+    }
   }
 }
