@@ -11,7 +11,7 @@ export type UploadSource = string | Uint8Array;
 /** Told after each piece that was sent: bytes of all bytes. */
 export type UploadProgress = (sent: number, total: number) => void;
 
-const pieceBytes = 1024 * 1024;
+const pieceBytes = 256 * 1024;
 /** Nothing taken for so long: the other side is gone. */
 const stalledMs = 60_000;
 /** The other side stores and reads back what came; over a slow store this takes a while for 2 GiB. */
