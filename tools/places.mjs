@@ -27,6 +27,7 @@ export function placesFor(env = process.env) {
     pythonRivalsEnvironment: join(tools, 'python-rivals'),
     pythonConformanceEnvironment: join(tools, 'python-conformance'),
     pythonProxyEnvironment: join(tools, 'python-proxy'),
+    pythonFrameworksEnvironment: join(tools, 'python-frameworks'),
     pythonTest: join(tools, 'python-test', 'bin', 'python'),
     bikeshare: join(tools, 'data', 'bikeshare', 'Bikeshare.csv'),
     builds: join(tools, 'build'),

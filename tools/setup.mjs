@@ -12,7 +12,7 @@ import { createRunner } from './run-command.mjs';
 import { bikeshare } from './steps/bikeshare.mjs';
 import { build, buildFolder } from './steps/build.mjs';
 import { packages } from './steps/packages.mjs';
-import { python, pythonForConformance, pythonForProxy, pythonForRivals, pythonForTests } from './steps/python.mjs';
+import { python, pythonForConformance, pythonForFrameworks, pythonForProxy, pythonForRivals, pythonForTests } from './steps/python.mjs';
 import { temporal } from './steps/temporal.mjs';
 import { testServer } from './steps/test-server.mjs';
 
@@ -30,6 +30,10 @@ const steps = Object.freeze([
   { ...pythonForRivals, isWanted: (/** @type {import('./steps/step.mjs').Context} */ { need }) => need.has('rivals') },
   {
     ...pythonForConformance,
+    isWanted: (/** @type {import('./steps/step.mjs').Context} */ { need }) => need.has('conformance'),
+  },
+  {
+    ...pythonForFrameworks,
     isWanted: (/** @type {import('./steps/step.mjs').Context} */ { need }) => need.has('conformance'),
   },
   testServer,

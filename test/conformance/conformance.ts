@@ -11,6 +11,8 @@ import { machine } from '../../bench/report.js';
 import type * as Guard from '../../tools/servers/guard.mjs';
 import type * as Postgres from '../../tools/servers/postgres.mjs';
 import { awsSdkJs, awsSdkJsSigned } from './aws-sdk-js.js';
+import { frameworks } from './frameworks/frameworks.js';
+import { openImportWorld } from './import-world.js';
 import { runSuite } from './run-suite.js';
 import { wantSignatures } from './signed-callers.js';
 import type { Case, Suite, Target } from './suites.js';
@@ -21,7 +23,7 @@ import { makeWorld } from './world.js';
 
 // `npm run conformance [-- --json] [--only kserve,boto3]`: stock clients and ported tests against a real gateway on a real Postgres.
 const { values: options } = parseArgs({ options: { json: { type: 'boolean' }, only: { type: 'string' } } });
-const known: readonly Suite[] = [...pythonSuites, awsSdkJs, awsSdkJsSigned];
+const known: readonly Suite[] = [...pythonSuites, awsSdkJs, frameworks, awsSdkJsSigned];
 const wanted = chosen(options.only);
 const places = readPlaces();
 const tool = (path: string): Promise<unknown> => import(pathToFileURL(join(places.root, 'tools', path)).href);
@@ -61,13 +63,17 @@ async function run(): Promise<{ results: Result[]; kept: string }> {
   const database = await openDatabase({ url: postgres.url, applicationName: 'conformance' });
   await migrate(database.db);
   await makeWorld(database, { root: places.root, home });
-  await database.close();
+  const world = await openImportWorld(database, { home, build: places.build });
   const gateway = await startGateway({ places, home, databaseUrl: postgres.url, model: '' }, { processes: 1 });
-  stopGateway = () => gateway.stop();
+  stopGateway = async () => {
+    await gateway.stop();
+    await world.close();
+    await database.close();
+  };
   const log = join(places.tools, 'conformance');
   mkdirSync(log, { recursive: true });
   const address = { http: `127.0.0.1:${gateway.port}`, grpc: `127.0.0.1:${gateway.grpcPort}` };
-  let target: Target = { pairs: null, ...address, root: places.root, tools: places.tools, asyncFolder: join(home, 'async'), log };
+  let target: Target = { pairs: null, ...address, root: places.root, tools: places.tools, asyncFolder: join(home, 'async'), log, world };
   const results: Result[] = [];
   // Once a gateway has keys it stays closed.
   for (const suite of [...wanted.filter(({ signs }) => signs !== true), ...wanted.filter(({ signs }) => signs === true)]) {

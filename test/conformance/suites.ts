@@ -1,4 +1,5 @@
 import type { NewAwsPair } from '../../adapters/keys/gateway-key.js';
+import type { ImportWorld } from './frameworks/import-model.js';
 
 /** What a suite needs of the run. */
 export type Target = {
@@ -12,6 +13,8 @@ export type Target = {
   readonly log: string;
   /** Of a gateway that wants keys; null while everybody may call. */
   readonly pairs: SignedCallers | null;
+  /** What this gateway serves, for suites that add to it. */
+  readonly world?: ImportWorld;
 };
 
 /** What AWS's clients sign with: of a key that may ask for all, of one for another model, of one that was revoked. */

@@ -1,8 +1,3 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 import { parseDefinition } from '../../contracts/define-model.js';
 import { trainedSchema } from '../../contracts/definition-schema.js';
@@ -10,14 +5,13 @@ import type { TrainedDefinition } from '../../domain/model-definition.js';
 import { nextVersion } from '../../domain/versioning.js';
 import { rolloutPlans } from '../../domain/rollout-plans.js';
 import { root } from '../../tools/places.mjs';
+import { definitionOf } from './definition-of.js';
 import { codeBlocks, pages } from './markdown.js';
-
-const folder = mkdtempSync(join(tmpdir(), 'perennial-docs-'));
 
 /** Every block that declares a model, with where it is. */
 const declared = pages().flatMap(({ path, text }) =>
   codeBlocks(text)
-    .filter(({ language, code }) => /^(ts|typescript)$/.test(language) && code.includes('defineModel('))
+    .filter(({ language, code }) => /^(ts|typescript)$/.test(language) && /\bdefine(Imported)?Model\(/.test(code))
     .map(({ code }, index) => ({ where: `${path} ${index + 1}`, code })),
 );
 
@@ -26,7 +20,7 @@ test('the README declares a model of its own', () => {
 });
 
 test.each(declared)('the definition in $where is valid, as it stands there', async (block) => {
-  const definition = await definitionOf(block);
+  const definition = await definitionOf(block.code, root);
   expect(parseDefinition(definition)).toEqual(definition);
 });
 
@@ -38,7 +32,7 @@ test('the page about definitions names every field, and no other', () => {
 });
 
 test('the faults that the page shows are those that a reader gets', async () => {
-  const riders = (await definitionOf(declared.find(({ where }) => where === 'README.md 1')!)) as TrainedDefinition;
+  const riders = (await definitionOf(declared.find(({ where }) => where === 'README.md 1')!.code, root)) as TrainedDefinition;
   const [wape, ...gates] = riders.gates;
   const wrong = {
     ...riders,
@@ -75,18 +69,4 @@ test('version numbers grow as the page says', () => {
 
 function page(wanted: string): string {
   return pages().find(({ path }) => path === wanted)?.text ?? '';
-}
-
-/** The default export of a block, bundled as if it were a file in models/. */
-async function definitionOf({ where, code }: (typeof declared)[number]): Promise<unknown> {
-  const outfile = join(folder, `${where.replaceAll(/\W/g, '-')}.mjs`);
-  await build({
-    stdin: { contents: code, resolveDir: join(root, 'models'), loader: 'ts' },
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    logLevel: 'silent',
-  });
-  return ((await import(pathToFileURL(outfile).href)) as { default: unknown }).default;
 }

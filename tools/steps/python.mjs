@@ -50,11 +50,22 @@ export const pythonForConformance = environmentStep({
   folder: (places) => places.pythonConformanceEnvironment,
 });
 
+/** Beside the trainers' environment, for a suite of `npm run conformance`: XGBoost, and ONNX files that other frameworks exported. */
+export const pythonForFrameworks = environmentStep({
+  name: 'Python packages for frameworks',
+  why: 'models of other frameworks, to be imported',
+  requirements: 'test/conformance/frameworks/requirements.txt',
+  // The trainers' environment has what they need; what else they name (PyTorch, OpenCV) is never run.
+  alone: true,
+  megabytes: 120,
+  folder: (places) => places.pythonFrameworksEnvironment,
+});
+
 /**
- * @param {{name: string, why: string, requirements: string, megabytes: number, folder: (places: import('../places.mjs').Places) => string}} parts
+ * @param {{name: string, why: string, requirements: string, alone?: boolean, megabytes: number, folder: (places: import('../places.mjs').Places) => string}} parts
  * @returns {import('./step.mjs').Step}
  */
-function environmentStep({ name, why, requirements, megabytes, folder }) {
+function environmentStep({ name, why, requirements, alone = false, megabytes, folder }) {
   return {
     name,
     why,
@@ -73,7 +84,7 @@ function environmentStep({ name, why, requirements, megabytes, folder }) {
       const pip = await emptyEnvironment({ command, target, run });
       await run({
         ...pip,
-        args: [...pip.args, ...pipArguments('install', join(places.root, requirements)), '--no-compile'],
+        args: [...pip.args, ...pipArguments('install', join(places.root, requirements)), ...(alone ? ['--no-deps'] : []), '--no-compile'],
         env,
         onLine: detail,
       });

@@ -4,7 +4,7 @@ import { basename, extname } from 'node:path';
 type Framework = 'PyTorch' | 'scikit-learn' | 'XGBoost' | 'LightGBM' | 'TensorFlow/Keras';
 
 const exports: Readonly<Record<Framework, string>> = {
-  PyTorch: 'torch.onnx.export(model, (example,), "model.onnx", dynamo=True, dynamic_shapes=({0: torch.export.Dim("batch")},))',
+  PyTorch: 'torch.onnx.export(model, (example,), "model.onnx", dynamic_shapes=({0: "batch"},), external_data=False)',
   'scikit-learn': 'skl2onnx.to_onnx(model, X[:1].astype("float32"), options={id(model): {"zipmap": False}})',
   XGBoost: 'onnxmltools.convert_xgboost(model, initial_types=[("input", FloatTensorType([None, n_features]))])',
   LightGBM: 'onnxmltools.convert_lightgbm(model, initial_types=[("input", FloatTensorType([None, n_features]))], zipmap=False)',
