@@ -112,7 +112,8 @@ export function requestHandler(deps: HandlerDeps): RequestHandler {
     const path = request.url ?? '/';
     // What was not read of the body is thrown away, so that the connection can carry the next request.
     if (!request.complete) request.resume();
-    const told = tell(error, path);
+    // Where no endpoint was found there is none, whatever models may come.
+    const told = begun.endpoint === null ? requestErrorOf(error) : tell(error, path);
     const reply = path.startsWith('/endpoints/') ? invocationError(told) : errorReply(told);
     watch.answered(begun, reply.status);
     bodies.room.release(request);

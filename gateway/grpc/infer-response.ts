@@ -1,5 +1,6 @@
 import protobuf from 'protobufjs';
 import { classified } from '../oip/classification.js';
+import { hasRows } from '../oip/oip-response.js';
 import { rawBytes } from '../oip/raw-output.js';
 import type { OutputTensor } from '../plans/serving-plan.js';
 import type { PredictionAnswer } from '../prediction/predictor.js';
@@ -61,7 +62,7 @@ function answered({ request, predicted, version }: PredictionAnswer): readonly O
     const asked = wanted.find(({ name }) => name === output.name);
     if (asked === undefined) return [];
     const { classification: count } = asked;
-    return [count === 0 ? output : classified(output, { count, perRow: version.plan.batchable })];
+    return [count === 0 ? output : classified(output, { count, perRow: hasRows(version.plan, output.name) })];
   });
 }
 

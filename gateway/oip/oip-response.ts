@@ -63,7 +63,7 @@ function named(name: string): string {
 }
 
 /** Whether the first dimension of an output is one that the request chooses. */
-function hasRows(plan: ServingPlan, name: string): boolean {
+export function hasRows(plan: ServingPlan, name: string): boolean {
   return plan.outputs.find((output) => output.name === name)?.shape[0] === -1;
 }
 

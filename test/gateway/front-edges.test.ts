@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { BodyRoom } from '../../gateway/http/body-room.js';
 import { readBody } from '../../gateway/http/request-body.js';
 import type { GatewayRequest } from '../../gateway/http/whole-request.js';
+import type { InferMessage } from './support/grpc-client.js';
+import { GrpcClient } from './support/grpc-client.js';
 import { ask, get, pairs, post } from './support/requests.js';
 import { openRaw } from './support/raw-socket.js';
 import { openStage } from './support/stage.js';
@@ -13,7 +15,7 @@ const stage = await openStage();
 await stage.addFixture('identity-float');
 await stage.addLive({ model: 'stats', version: '1.0.0', onnx: 'linear' });
 await stage.addVersion({ model: 'demand', version: '0.9.0', onnx: 'linear' });
-const gateway = await stage.serve([{ model: 'demand', version: '1.0.0', onnx: 'linear' }], { standby: ['0.9.0'] });
+const gateway = await stage.serve([{ model: 'demand', version: '1.0.0', onnx: 'linear' }], { standby: ['0.9.0'] }, { grpcPort: 0 });
 const floats = (shape: string, data: string, more = '') =>
   post(
     `${gateway.url}/v2/models/identity-float/infer`,
@@ -39,7 +41,31 @@ describe('shapes', () => {
   });
 });
 
+describe('classes', () => {
+  it('are those of a row in both protocols, whatever the model', async () => {
+    const asked = ',"outputs":[{"name":"y","parameters":{"classification":2}}]';
+    const rest = await floats('2,3', '1,5,3,9,7,8', asked);
+    expect(rest.body.outputs).toMatchObject([{ shape: [2, 2], data: ['5:1', '3:2', '9:0', '8:2'] }]);
+    const grpc = await new GrpcClient(gateway.grpcAddress).call<InferMessage>('ModelInfer', {
+      model_name: 'identity-float',
+      inputs: [{ name: 'x', datatype: 'FP32', shape: [2, 3], contents: { fp32_contents: [1, 5, 3, 9, 7, 8] } }],
+      outputs: [{ name: 'y', parameters: { classification: { int64_param: 2 } } }],
+    });
+    expect(grpc.outputs).toMatchObject([
+      { shape: ['2', '2'], contents: { bytes_contents: ['5:1', '3:2', '9:0', '8:2'].map((one) => Buffer.from(one)) } },
+    ]);
+  });
+});
+
 describe('paths', () => {
+  it('that are none are not there while models are loaded either', async () => {
+    stage.registry.away = true;
+    const loading = await stage.start({ folder: `${stage.folder}/loading` });
+    expect((await get(`${loading.url}/v2/nothing`)).status).toBe(404);
+    expect((await get(`${loading.url}/v2/models/unknown`)).status).toBe(503);
+    stage.registry.away = false;
+  });
+
   it('of a model whose name is a word of the protocol lead to it', async () => {
     expect(await ask(gateway, 'stats')).toMatchObject({ status: 200, body: { model_name: 'stats' } });
     expect(await get(`${gateway.url}/v2/models/stats/ready`)).toMatchObject({ status: 200, body: { name: 'stats' } });
