@@ -6,6 +6,7 @@ import { quote } from '../oip/oip-request.js';
 import type { InferRequest, RequestInput } from '../oip/oip-request.js';
 import { readField } from '../oip/request-field.js';
 import type { HostedVersion } from '../models/hosted-version.js';
+import type { AttemptTrace } from '../watching/request-trace.js';
 import type { SampledFigure } from '../watching/sampled-figure.js';
 import { counter, gauge } from '../watching/sampled-figure.js';
 import { FeatureCache } from './feature-cache.js';
@@ -18,7 +19,14 @@ export type EntityDeps = {
 
 type Entity = Readonly<Record<string, string | number>>;
 type Asked = Pick<HostedVersion, 'model' | 'version' | 'spec'>;
-type Wanted = { readonly names: readonly string[]; readonly entities: readonly Entity[]; readonly options: EntityOptions };
+/** Where it is noted what a look-up took and found. */
+type LookupTrace = Pick<AttemptTrace, 'lookedUp'>;
+type Wanted = {
+  readonly names: readonly string[];
+  readonly entities: readonly Entity[];
+  readonly options: EntityOptions;
+  readonly trace: LookupTrace | undefined;
+};
 
 /** Fills in the fields of requests that name entities instead of giving them. */
 export class EntityFeatures {
@@ -45,28 +53,37 @@ export class EntityFeatures {
    * The request with every field that the version takes; the same one when nothing is left out. Throws or rejects with a
    * `RequestError`: `invalidRequest` naming the entity that is not known or lacks a value, `notReady` while the store is away.
    */
-  complete(request: InferRequest, asked: Asked): InferRequest | Promise<InferRequest> {
+  complete(request: InferRequest, asked: Asked, trace?: LookupTrace): InferRequest | Promise<InferRequest> {
     const options = asked.spec.entities!;
     const names = options.features.filter((name) => !request.inputs.some((input) => input.name === name));
     const own = request.inputs.filter(({ name }) => asked.spec.request.some((field) => field.name === name));
     if (names.length === 0) return own.length === request.inputs.length ? request : { ...request, inputs: own };
     if (this.#deps.store === null)
       throw invalid(`inputs ${names.join(', ')} are missing, and no online feature store is configured to look them up: give them`);
-    const wanted: Wanted = { names, entities: entitiesOf(request, { options, names }), options };
+    const wanted: Wanted = { names, entities: entitiesOf(request, { options, names }), options, trace };
     return this.#rows(this.#deps.store, asked, wanted).then((rows) => ({ ...request, inputs: [...own, ...inputsOf(rows, asked, wanted)] }));
   }
 
-  async #rows(store: OnlineFeatures, asked: Asked, { names, entities, options }: Wanted): Promise<FeatureRow[]> {
+  async #rows(store: OnlineFeatures, asked: Asked, wanted: Wanted): Promise<FeatureRow[]> {
     const { model, version } = asked;
+    const { names, entities, options } = wanted;
     const prefix = JSON.stringify([model, version, names]);
     const keys = entities.map((entity) => prefix + JSON.stringify(entity));
     const nowMs = performance.now();
     const rows = keys.map((key) => (options.ttlMs === 0 ? null : this.#cache.get(key, nowMs)));
     const missing = [...keys.keys()].filter((row) => rows[row] === null);
-    if (missing.length > 0) {
-      const found = await this.#lookup(() => store.lookup({ model, version, names, entities: missing.map((row) => entities[row]!) }));
+    let failed = true;
+    let found: readonly (FeatureRow | null)[] = [];
+    try {
+      if (missing.length > 0)
+        found = await this.#lookup(() => store.lookup({ model, version, names, entities: missing.map((row) => entities[row]!) }));
       if (found.length !== missing.length)
         throw new RequestError('notReady', `the online feature store answered ${found.length} rows for ${missing.length} entities`);
+      failed = false;
+    } finally {
+      wanted.trace?.lookedUp(nowMs, { hits: rows.length - missing.length, misses: missing.length, failed });
+    }
+    if (missing.length > 0) {
       const thenMs = performance.now();
       missing.forEach((row, i) => {
         const answer = found[i] ?? null;

@@ -75,7 +75,7 @@ class Attempt {
     try {
       const beganMs = performance.now();
       const given = call.read(version.plan);
-      const request = version.spec.entities === undefined ? given : this.#deps.entities.complete(given, version);
+      const request = version.spec.entities === undefined ? given : this.#deps.entities.complete(given, version, this.#trace);
       const answer = request instanceof Promise ? this.#runLater(request, beganMs) : this.#run(request, beganMs);
       if (answer instanceof Promise) return this.#settling(answer);
       version.leave();

@@ -1,5 +1,8 @@
 import type { Context, Span } from '@opentelemetry/api';
 
+/** Entities of a look-up whose features were kept, and those that the store was asked for; whether it did not answer. */
+export type LookedUp = { readonly hits: number; readonly misses: number; readonly failed: boolean };
+
 /** What became of a request at one version, in times of `performance.now()`. */
 export class AttemptTrace {
   readonly model: string;
@@ -8,6 +11,8 @@ export class AttemptTrace {
   readonly startedMs = performance.now();
   rows: number | null = null;
   featuresMs: { readonly from: number; readonly to: number } | null = null;
+  /** Features of entities that were kept here (hits) or asked of the online feature store. */
+  lookup: (LookedUp & { readonly fromMs: number; readonly toMs: number }) | null = null;
   queuedFromMs: number | null = null;
   /** The run that it was part of, with what else was in it. */
   run: { readonly fromMs: number; toMs: number | null; readonly rows: number; readonly requests: number } | null = null;
@@ -23,7 +28,12 @@ export class AttemptTrace {
     this.variant = of.variant;
   }
 
-  /** Features were looked up and became tensors. */
+  /** Features were looked up, or could not be. */
+  lookedUp(fromMs: number, of: LookedUp): void {
+    this.lookup = { ...of, fromMs, toMs: performance.now() };
+  }
+
+  /** The request was read, and its features became tensors. */
   prepared(fromMs: number, rows: number): void {
     this.rows = rows;
     this.featuresMs = { from: fromMs, to: performance.now() };
@@ -46,6 +56,8 @@ export class AttemptTrace {
   failed(error: string): void {
     this.endedMs = performance.now();
     this.error = error;
+    // What fails before there are tensors fails at its features.
+    this.featuresMs ??= { from: this.startedMs, to: this.endedMs };
   }
 }
 

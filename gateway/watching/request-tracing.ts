@@ -73,14 +73,14 @@ export class RequestTracing {
   }
 
   #attempt({ context, offsetMs }: RequestTrace, attempt: AttemptTrace): void {
-    const { featuresMs, queuedFromMs, run, startedMs } = attempt;
+    const { queuedFromMs, run, startedMs } = attempt;
     const endedMs = attempt.endedMs ?? performance.now();
     const times = (from: number, to: number) => ({ from: from + offsetMs, to: to + offsetMs });
     const predict = this.#tracer.startSpan('predict', { startTime: startedMs + offsetMs, attributes: attributesOf(attempt) }, context);
     const within = trace.setSpan(context, predict);
     const part = (name: string, { from, to }: { from: number; to: number }, attributes: Attributes = {}): void =>
       this.#tracer.startSpan(name, { startTime: from, attributes }, within).end(to);
-    if (featuresMs !== null) part('features', times(featuresMs.from, featuresMs.to));
+    this.#features(within, attempt, offsetMs);
     if (queuedFromMs !== null && !attempt.cached) part('queue', times(queuedFromMs, run?.fromMs ?? endedMs));
     if (run !== null) {
       const batch = { 'perennial.batch.rows': run.rows, 'perennial.batch.requests': run.requests };
@@ -88,6 +88,21 @@ export class RequestTracing {
     }
     if (attempt.error !== null) predict.setStatus({ code: SpanStatusCode.ERROR });
     predict.end(endedMs + offsetMs);
+  }
+
+  /** The span of the features, with that of the look-up in it. Without tensors it ends where the attempt failed. */
+  #features(within: Context, { featuresMs, lookup, queuedFromMs }: AttemptTrace, offsetMs: number): void {
+    if (featuresMs === null) return;
+    const features = this.#tracer.startSpan('features', { startTime: featuresMs.from + offsetMs }, within);
+    if (lookup !== null) {
+      const { hits, misses, failed, fromMs, toMs } = lookup;
+      const attributes = { 'perennial.lookup.hits': hits, 'perennial.lookup.misses': misses };
+      const span = this.#tracer.startSpan('lookup', { startTime: fromMs + offsetMs, attributes }, trace.setSpan(within, features));
+      if (failed) span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end(toMs + offsetMs);
+    }
+    if (queuedFromMs === null) features.setStatus({ code: SpanStatusCode.ERROR });
+    features.end(featuresMs.to + offsetMs);
   }
 }
 
