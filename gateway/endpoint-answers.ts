@@ -10,6 +10,7 @@ import type { GatewayRequest } from './http/whole-request.js';
 import { answerJobs } from './jobs/job-endpoint.js';
 import type { JobQueue } from './jobs/job-queue.js';
 import type { ModelRepository } from './models/repository.js';
+import type { BodyReader } from './oip/body-reader.js';
 import { infer } from './oip/infer-endpoint.js';
 import type { LogSettings } from './oip/log-settings.js';
 import { manage } from './oip/management.js';
@@ -43,6 +44,7 @@ export type AnswerDeps = {
   readonly traceSettings: TraceSettings;
   readonly siblings: Siblings | null;
   readonly bodies: BodyLimits;
+  readonly bodyReader: BodyReader;
   readonly sageMaker: ReturnType<typeof sageMakerRoutes>;
   /** Whether every routed model can be answered, and the process does not stop. */
   ready(): boolean;
@@ -73,7 +75,7 @@ export function endpointAnswers(deps: AnswerDeps): Answer {
         const { model, version } = endpoint;
         return whenRead(readBody(request, bodies), (received) =>
           infer(
-            { predictor, maxJsonDepth },
+            { predictor, bodies: deps.bodyReader },
             { model, version, headers, body: received, arrivedMs, cancel: new CallerGone(request.socket) },
           ),
         );

@@ -38,6 +38,10 @@ export type GatewayConfig = {
   readonly leftFolders: readonly string[];
   /** Program of the inference thread; by default the one beside the gateway's own code. */
   readonly inferenceThread: string | null;
+  /** Program of the thread that reads large bodies; by default the one beside the gateway's own code. */
+  readonly bodyThread: string | null;
+  /** Bodies in JSON of at least this size are read in a thread: a smaller one keeps the event loop for some milliseconds at most. */
+  readonly bodyThreadBytes: number;
   readonly maxBodyBytes: number;
   /** Memory that bodies over 64 KiB may take together until they are answered; beyond it, 503. */
   readonly maxBodiesBytes: number;
@@ -176,6 +180,8 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   grpcMaxInFlight: 64,
   leftFolders: [],
   inferenceThread: null,
+  bodyThread: null,
+  bodyThreadBytes: 256 * 1024,
   maxBodyBytes: 64 * 1024 * 1024,
   maxBodiesBytes: 512 * 1024 * 1024,
   maxConnections: 10_000,

@@ -29,6 +29,7 @@ import { askedEndpoint } from './grpc/asked-endpoint.js';
 import { grpcServer } from './grpc/grpc-server.js';
 import { ModelRepository } from './models/repository.js';
 import { httpServer } from './http/http-server.js';
+import { BodyReader } from './oip/body-reader.js';
 import { LogSettings } from './oip/log-settings.js';
 import { TraceSettings } from './oip/trace-settings.js';
 import type { Log } from './log.js';
@@ -188,8 +189,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
   let grpcAddress = '';
   let draining = false;
 
+  const bodyReader = new BodyReader({ maxJsonDepth: config.maxJsonDepth, threadBytes: config.bodyThreadBytes, program: config.bodyThread });
   const answer = endpointAnswers({
     config,
+    bodyReader,
     tables,
     repository,
     queue,
@@ -282,6 +285,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       await link.close();
       await Promise.all([server.close(config.drainLimitMs), grpc?.close(config.drainLimitMs)]);
       await shadow.drain(config.shadowLimitMs);
+      await bodyReader.close();
       await capturing.close();
       await latencies?.close();
       quality?.close();

@@ -10,6 +10,7 @@ export const entryPoints = Object.freeze([
   'workers/sagemaker-gateway.ts',
   'workers/api.ts',
   'gateway/models/inference-thread.ts',
+  'gateway/oip/body-thread.ts',
   'adapters/onnx/trial-program.ts',
   'clients/cli/main.ts',
   'clients/rehearsal/driver-main.ts',

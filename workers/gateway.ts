@@ -81,6 +81,7 @@ await runProcess('gateway', async (config) => {
       idleUnloadMs: config.gatewayIdleUnloadMs,
       compileTrees: config.gatewayCompilesTrees,
       inferenceThread: fileURLToPath(new URL('../gateway/models/inference-thread.js', import.meta.url)),
+      bodyThread: fileURLToPath(new URL('../gateway/oip/body-thread.js', import.meta.url)),
     }),
   });
   const { stopping, stop } = untilStopped();

@@ -46,6 +46,7 @@ await runConfigured('gateway', readSageMakerConfig, async (config) => {
       ...(config.memoryBytes === null ? {} : { memoryBudgetBytes: config.memoryBytes, trialMemoryBytes: config.memoryBytes }),
       devices: config.devices,
       inferenceThread: fileURLToPath(new URL('../gateway/models/inference-thread.js', import.meta.url)),
+      bodyThread: fileURLToPath(new URL('../gateway/oip/body-thread.js', import.meta.url)),
     },
   });
   const { stopping, stop } = untilStopped();

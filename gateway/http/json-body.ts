@@ -18,8 +18,13 @@ export function textOf(body: Uint8Array): string {
   return text;
 }
 
+/** Lists and objects, and values, that a JSON text may have: what `JSON.parse` makes of more would take the process's time and memory. */
+const mostContainers = 500_000;
+const mostValues = 8_000_000;
+
 /** As `parseJsonBody`, for a text. */
 export function parseJsonText(text: string, maxDepth: number): unknown {
+  if (text.length > mostContainers) refuseTooMany(text);
   if (mayBeDeep(text, maxDepth) && depthExceeds(text, maxDepth)) {
     throw invalid(`JSON nesting depth exceeds maximum allowed limit (${maxDepth})`);
   }
@@ -33,6 +38,19 @@ export function parseJsonText(text: string, maxDepth: number): unknown {
   if (repeated !== null)
     throw invalid(`the name ${JSON.stringify(repeated.slice(0, 100))} stands twice in one object: each may stand there once`);
   return value;
+}
+
+/** A small packed body may hold millions of lists. Marks inside texts count too: so many of them stand in no request that is meant. */
+function refuseTooMany(text: string): void {
+  const bound = (marks: string, most: number, what: string): void => {
+    let found = 0;
+    for (const mark of marks) {
+      for (let at = text.indexOf(mark); at >= 0; at = text.indexOf(mark, at + 1))
+        if (++found > most) throw invalid(`the body has more than ${most} ${what}, the most that JSON may have here: send binary tensors`);
+    }
+  };
+  bound('[{', mostContainers, 'lists and objects');
+  bound(',', mostValues, 'values');
 }
 
 /** Cheap first look: a text with few brackets cannot be deep, and that is nearly every request. */

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { callerKey } from '../http/caller-key.js';
-import { readInferBody } from './infer-body.js';
+import type { BodyReader } from './body-reader.js';
+import type { ReadBody } from './infer-body.js';
 import type { InferRequest } from './oip-request.js';
 import { inferReply } from './oip-response.js';
 import { scheduleOf } from './schedule-policy.js';
@@ -18,19 +19,26 @@ export type InferCall = {
 };
 
 /** `POST /v2/models/{m}[/versions/{v}]/infer`, with JSON or binary tensors. Answers at once where the model does. */
-export function infer(deps: { predictor: Predictor; maxJsonDepth: number }, call: InferCall): Reply | Promise<Reply> {
-  const { model, version, headers, body, arrivedMs, cancel } = call;
-  const headerKey = headers['x-perennial-key'];
+export function infer(deps: { predictor: Predictor; bodies: BodyReader }, call: InferCall): Reply | Promise<Reply> {
+  const { model, version, headers, body, arrivedMs } = call;
   const headLength = headers['inference-header-content-length'];
   deps.predictor.refuseEarly({ model, version, body, arrivedMs });
-  const read = readInferBody({ body, headLength }, deps.maxJsonDepth);
-  const observed = { contentType: headLength === undefined ? 'application/json' : 'application/octet-stream', body };
+  const read = deps.bodies.read({ body, headLength });
+  return read instanceof Promise ? read.then((later) => answer(deps.predictor, call, later)) : answer(deps.predictor, call, read);
+}
+
+function answer(predictor: Predictor, call: InferCall, read: ReadBody): Reply | Promise<Reply> {
+  const { model, version, headers, body, arrivedMs, cancel } = call;
+  const observed = {
+    contentType: headers['inference-header-content-length'] === undefined ? 'application/json' : 'application/octet-stream',
+    body,
+  };
   const parameters = read.kind === 'raw' ? none : read.request.parameters;
   const { priority, deadlineMs } = scheduleOf(parameters, arrivedMs);
-  const answer = deps.predictor.predict({
+  const answered = predictor.predict({
     model,
     version,
-    key: callerKey(parameters['key'], headerKey),
+    key: callerKey(parameters['key'], headers['x-perennial-key']),
     arrivedMs,
     cancel,
     observed,
@@ -38,7 +46,7 @@ export function infer(deps: { predictor: Predictor; maxJsonDepth: number }, call
     priority,
     deadlineMs,
   });
-  return answer instanceof Promise ? answer.then(inferReply) : inferReply(answer);
+  return answered instanceof Promise ? answered.then(inferReply) : inferReply(answered);
 }
 
 /** Parameters of a request without a head. */

@@ -4,15 +4,21 @@
  */
 export class RowTexts {
   readonly #bytes: Uint8Array;
-  readonly #bounds: number[] = [];
+  readonly #bounds: number[] | Uint32Array;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, bounds: number[] | Uint32Array = []) {
     this.#bytes = bytes;
+    this.#bounds = bounds;
+  }
+
+  /** Where the rows lie: the start of each, and the end. */
+  get bounds(): Uint32Array<ArrayBuffer> {
+    return Uint32Array.from(this.#bounds);
   }
 
   /** The next row lies from `start` to before `end` in the bytes: numbers with commas between them. */
   add(start: number, end: number): void {
-    this.#bounds.push(start, end);
+    (this.#bounds as number[]).push(start, end);
   }
 
   /** A row as a JSON list. */

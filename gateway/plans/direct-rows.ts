@@ -34,7 +34,7 @@ export class DirectRows implements Prepared {
   get records(): readonly Row[] {
     if (this.#records !== undefined) return this.#records;
     const records: Row[] = [];
-    for (let row = 0; row < this.rows; row++) records.push(this.#recordOf(row));
+    for (let row = 0; row < this.rows; row++) records.push(this.#read(row));
     this.#records = records;
     return records;
   }
@@ -53,7 +53,11 @@ export class DirectRows implements Prepared {
     });
   }
 
-  #recordOf(row: number): Row {
+  recordOf(row: number): Row {
+    return this.#records?.[row] ?? this.#read(row);
+  }
+
+  #read(row: number): Row {
     const record: Row = {};
     for (const name in this.feeds) {
       const tensor = this.feeds[name]!;

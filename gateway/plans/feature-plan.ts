@@ -68,7 +68,7 @@ export function featurePlan(spec: ServingSpec, model: { inputs: readonly TensorM
         subjects.push(subjectOf(spec.subject, record));
       }
       const feeds: NamedTensors = { [spec.onnx.input]: { type: 'float32', dims: [rows, width], data: matrix } };
-      return { rows, feeds, records, subjects, eventTimesMs } satisfies Prepared;
+      return { rows, feeds, records, recordOf: (row) => records[row]!, subjects, eventTimesMs } satisfies Prepared;
     },
     read(tensors, rows) {
       const tensor = tensors[spec.onnx.output];

@@ -11,6 +11,8 @@ export type Prepared = {
   readonly rows: number;
   readonly feeds: NamedTensors;
   readonly records: readonly Capture['inputs'][];
+  /** The record of one row alone: of a request with many rows others want their turn in between. */
+  recordOf(row: number): Capture['inputs'];
   /** What each row asks; null when the model names no subject. */
   readonly subjects: readonly (string | null)[];
   readonly eventTimesMs: readonly number[];

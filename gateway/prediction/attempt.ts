@@ -184,8 +184,8 @@ class Attempt {
     const { captures } = this.#deps;
     if (!captures.admits(id)) return false;
     const redactor = this.#deps.redactors.of(table);
-    const { subjects, records } = prepared;
-    for (let row = 0; row < prepared.rows; row++) {
+    const { subjects } = prepared;
+    captures.addRows(prepared.rows, (row) => {
       const capture: Capture = {
         id: of.ids[row]!,
         model: call.model,
@@ -199,11 +199,11 @@ class Attempt {
         latencyMs: of.latencyMs,
         predicted: of.values === null ? null : of.values[row]!,
         error: of.error,
-        inputs: records[row]!,
+        inputs: prepared.recordOf(row),
         cached: of.cached,
       };
-      captures.add(redactor === null ? capture : redactor.capture(capture, version.spec.subject));
-    }
+      return redactor === null ? capture : redactor.capture(capture, version.spec.subject);
+    });
     return true;
   }
 }

@@ -21,6 +21,9 @@ const wholeBelow = 0.1;
 const restShare = 1;
 const busyRestShare = 4;
 
+/** Rows of one request that are taken within one turn of the event loop: some milliseconds. */
+const rowsATurn = 500;
+
 const retryAfterMs = [100, 250, 500, 1_000, 2_000];
 /** A backlog is written in larger batches: up to so many times the usual. */
 const backlogBatches = 4;
@@ -46,6 +49,8 @@ export class CaptureBuffer {
   /** Captures accepted so far, and those stored or given up. */
   #accepted = 0;
   #settled = 0;
+  /** Requests whose rows are still being taken. */
+  #coming = 0;
   dropped = 0;
   /** Requests that were not captured because they come faster than the store takes them, or than this thread has time for. */
   sampledOut = 0;
@@ -88,8 +93,21 @@ export class CaptureBuffer {
     else if (this.#timer === undefined) this.#writeIn(this.#limits.everyMs);
   }
 
+  /** Takes the captures of a request's rows, of many rows by and by: nobody waits for them, and others want their turn. */
+  addRows(rows: number, captureOf: (row: number) => Capture): void {
+    let row = 0;
+    this.#coming++;
+    const take = (): void => {
+      for (const end = Math.min(rows, row + rowsATurn); row < end; row++) this.add(captureOf(row));
+      if (row < rows) setImmediate(take);
+      else this.#coming--;
+    };
+    take();
+  }
+
   /** Resolves when all captures accepted so far are stored; `Unavailable` when that takes longer than `limitMs`. */
   async flush(limitMs: number): Promise<void> {
+    while (this.#coming > 0) await new Promise((resolve) => setImmediate(resolve));
     const until = this.#accepted;
     if (this.#settled >= until) return;
     if (this.#writing.length === 0) this.#writeIn(0);

@@ -5,7 +5,7 @@ import { PerennialError } from '../../domain/errors.js';
 import type { AcceleratorOptions } from '../../domain/serving-options.js';
 import type { GatewaySettings } from '../../gateway/gateway-config.js';
 import type { Gateway } from '../../gateway/gateway.js';
-import { threadProgram } from '../../gateway/models/thread-program.js';
+import { threadProgram } from '../../gateway/thread-program.js';
 import { loadInThreads } from '../../gateway/models/thread-pool.js';
 import { readDriverVariables } from '../../workers/gateway-devices.js';
 import { linearModel } from './support/onnx-builder.js';
@@ -129,7 +129,7 @@ describe('a thread on a device that cannot be used', () => {
     const on = { provider: 'webgpu', name: 'webgpu:0', index: 0 } as const;
     const input = {
       read: () => Promise.resolve(new Uint8Array(model)),
-      program: await threadProgram(null),
+      program: await threadProgram('./models/inference-thread', null),
       limitMs: 60_000,
       runLimitMs: 60_000,
     };

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadInPlace } from '../../gateway/models/in-place-runner.js';
 import type { Runner } from '../../gateway/models/runner.js';
-import { threadProgram } from '../../gateway/models/thread-program.js';
+import { threadProgram } from '../../gateway/thread-program.js';
 import { loadInThreads } from '../../gateway/models/thread-pool.js';
 import { held } from './support/held.js';
 import { linearModel } from './support/onnx-builder.js';
@@ -32,7 +32,7 @@ describe('models that come and go', () => {
   });
 
   it('leave nothing behind in threads, and no thread', async () => {
-    const program = await threadProgram(null);
+    const program = await threadProgram('./models/inference-thread', null);
     const input = { read: () => Promise.resolve(new Uint8Array(model)), program, limitMs: 60_000, runLimitMs: 60_000 };
     const threads = (): number => (process.platform === 'linux' ? readdirSync('/proc/self/task').length : 0);
     const grown = await growth(() => loadInThreads(input, 2), 20);
@@ -43,7 +43,7 @@ describe('models that come and go', () => {
   });
 
   it.runIf(process.platform === 'linux')('have their threads step back behind the one that serves', async () => {
-    const program = await threadProgram(null);
+    const program = await threadProgram('./models/inference-thread', null);
     const runner = await loadInThreads(
       { read: () => Promise.resolve(new Uint8Array(model)), program, limitMs: 60_000, runLimitMs: 60_000 },
       2,
@@ -59,7 +59,7 @@ describe('models that come and go', () => {
   });
 
   it('share the work of a version between its threads', async () => {
-    const program = await threadProgram(null);
+    const program = await threadProgram('./models/inference-thread', null);
     const slow = readFileSync(new URL('fixtures/slow.onnx', import.meta.url));
     const runner = await loadInThreads(
       { read: () => Promise.resolve(new Uint8Array(slow)), program, limitMs: 60_000, runLimitMs: 60_000 },
