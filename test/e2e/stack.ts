@@ -12,7 +12,12 @@ import { setUp } from '../../tools/setup.mjs';
 import { startPostgres, type RunningPostgres } from '../../tools/servers/postgres.mjs';
 import { startTemporal, type RunningTemporal } from '../../tools/servers/temporal.mjs';
 
-const programs = { lifecycle: 'workers/lifecycle.worker.js', cpu: 'workers/cpu.worker.js', gateway: 'workers/gateway.js' } as const;
+const programs = {
+  lifecycle: 'workers/lifecycle.worker.js',
+  cpu: 'workers/cpu.worker.js',
+  gateway: 'workers/gateway.js',
+  'gateway-2': 'workers/gateway.js',
+} as const;
 export type Part = keyof typeof programs;
 
 /** The real stack of one test file: its own Temporal and Postgres, and the built programs as processes. */
@@ -78,8 +83,8 @@ export class Stack {
     return this.#servers.temporal.address;
   }
 
-  /** Starts a program and waits until it says that it is ready. */
-  async start(part: Part, variables: Readonly<Record<string, string>> = {}): Promise<void> {
+  /** Starts a program and waits until it says that it is ready. Answers where it listens, if it does. */
+  async start(part: Part, variables: Readonly<Record<string, string>> = {}): Promise<string> {
     const log = openSync(join(this.home, `${part}.log`), 'a');
     const port = part === 'gateway' && this.gatewayUrl !== '' ? new URL(this.gatewayUrl).port : '0';
     const child = spawn(process.execPath, [join(this.#build, programs[part])], {
@@ -99,6 +104,7 @@ export class Stack {
     this.#running.set(part, child);
     const ready = await firstLine(child, part, () => readFileSync(join(this.home, `${part}.log`), 'utf8'));
     if (part === 'gateway') this.gatewayUrl = ready.url;
+    return ready.url;
   }
 
   /** Process of a program that was started here. */

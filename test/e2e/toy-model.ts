@@ -14,6 +14,7 @@ import { verifyDecision } from '../../adapters/keys/decision-signature.js';
 import type { PackageRef } from '../../contracts/artifacts.js';
 import { defineModel } from '../../contracts/define-model.js';
 import type { TrainedDefinition } from '../../domain/model-definition.js';
+import type { RolloutPlanName } from '../../domain/rollout-plan.js';
 import { choosePlan } from '../../domain/rollout-plans.js';
 import { twoNumbers } from '../gateway/support/stage.js';
 import { resultOf } from '../registry/world.js';
@@ -42,23 +43,29 @@ export function ofTwoNumbers(file: string, minRows: number) {
   } as const;
 }
 
+type Toy = { readonly maxP95Ms: number; readonly plan: RolloutPlanName };
+
 /** A model of two numbers whose answer is a + 10 b (fixture `linear`); low risk, so that policy approves. */
-function toyDefinition(name: string, maxP95Ms: number): TrainedDefinition {
+function toyDefinition(name: string, { maxP95Ms, plan }: Toy): TrainedDefinition {
   return defineModel({
     ...tinyDefinition,
     name,
     risk: 'low',
     ...ofTwoNumbers('none.csv', 1),
     rollout: {
-      plan: 'fast',
+      plan,
       limits: { ...tinyDefinition.rollout.limits, maxP95Ms, latencyRatioFloorMs: maxP95Ms, minRequests: 20, minPairs: 6 },
     },
   });
 }
 
 /** Publishes the definition and sets its driven clock to `startMs`. */
-export async function publishToy(stack: Stack, name: string, { maxP95Ms }: { maxP95Ms: number }): Promise<TrainedDefinition> {
-  const definition = toyDefinition(name, maxP95Ms);
+export async function publishToy(
+  stack: Stack,
+  name: string,
+  { maxP95Ms, plan = 'fast' }: Pick<Toy, 'maxP95Ms'> & Partial<Toy>,
+): Promise<TrainedDefinition> {
+  const definition = toyDefinition(name, { maxP95Ms, plan });
   await publishDefinitions(stack.database.db, { definitions: [definition], by: 'e2e', reason: 'a test' });
   await createDrivenClock(stack.database.db, { name, nowMs: startMs });
   return definition;
