@@ -41,6 +41,6 @@ async function python({ tools }: PythonPlace, { folder, args }: { folder: string
     cwd: folder,
     timeout: limitMs,
     maxBuffer: 64 * 1024 * 1024,
-    env: { ...process.env, PYTHONPATH: paths.join(':'), PYTHONDONTWRITEBYTECODE: '1' },
+    env: { ...process.env, PYTHONPATH: paths.join(':'), PYTHONDONTWRITEBYTECODE: '1', OMP_NUM_THREADS: '1' },
   });
 }
