@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
-import { get, pairs, until } from './support/requests.js';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ask, get, pairs, until } from './support/requests.js';
 import { exchange, goodRequest, openRaw, statusesOf } from './support/raw-socket.js';
 import { openStage } from './support/stage.js';
 
@@ -20,6 +20,10 @@ const lines = 'Content-Type: application/jsonlines\r\n';
 /** The figures of the model, in the order in which its answers came. */
 const figuresOf = (received: string) => [...received.matchAll(/"data":\[([\d.]+)\]/g)].map(([, figure]) => Number(figure));
 const other = goodRequest('demand', { body: JSON.stringify(pairs([[3, 4]])) });
+
+afterEach(async () => {
+  expect((await ask(gateway, 'demand')).status).toBe(200);
+});
 
 describe('bytes that cannot be read behind good requests', () => {
   it.each([

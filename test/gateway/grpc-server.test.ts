@@ -269,7 +269,16 @@ describe('a stop', () => {
     const calls = Array.from({ length: 20 }, (_, i) =>
       client.call<InferMessage>('ModelInfer', typedPairs([[i, 1]], { model_name: 'slow' })),
     );
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    let answered = 0;
+    for (const call of calls)
+      call.then(
+        () => answered++,
+        () => undefined,
+      );
+    const atWork = async () =>
+      Number(/^gateway_in_flight\{[^}]*\} (\d+)$/m.exec((await get<string>(`${gateway.url}/metrics`)).body)?.[1] ?? 0);
+    // All of them have come.
+    await until(async () => (await atWork()) + answered === calls.length);
     const stopping = gateway.stop();
     const answers = await Promise.all(calls);
     expect(answers.map(({ outputs }) => outputs[0]!.contents!['fp32_contents'])).toEqual(calls.map((_, i) => [i + 10 + 3000]));
