@@ -1,6 +1,7 @@
 import type { ModelTrial, ModelTrials, TrialRun, TrialTensors } from '../../activities/trial-ports.js';
 import type { DevicePlace } from '../../domain/devices.js';
 import { PerennialError } from '../../domain/errors.js';
+import type { RequestField } from '../../domain/model-definition.js';
 import { outcomeHistory } from '../../domain/outcome-history.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { RequestError } from '../http/request-error.js';
@@ -8,6 +9,7 @@ import { readInferRequest } from '../oip/oip-request.js';
 import { directPlan } from '../plans/direct-plan.js';
 import { featurePlan } from '../plans/feature-plan.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
+import { madeExample } from './made-example.js';
 import type { PackageContents } from './package-files.js';
 import type { Engine, ModelCost } from './placement.js';
 import type { NamedTensors, TensorMeta } from './tensors.js';
@@ -39,12 +41,14 @@ const leastBytes = 256 * 1024;
 /**
  * Opens a version's model in a process of its own, on the CPU or where `on` says, checks it against `serving.json`, and measures its first runs: on the
  * package's own example, whose answers must be finite, and on zeros, which need not mean anything to the model but must
- * not take its process down. Throws `ArtifactRejected` with the reason.
+ * not take its process down. Without an example it must answer zeros, or a request that is made of its inputs, with finite
+ * numbers. Throws `ArtifactRejected` with the reason.
  */
 export async function tryVersion({ trials, config }: FirstRunsDeps, contents: PackageContents, on?: DevicePlace): Promise<TriedVersion> {
   const trial = await trials.open(contents.model, { memoryBytes: config.trialMemoryBytes, limitMs: config.loadLimitMs }, on);
   try {
     const plan = planOf(contents, trial);
+    if (contents.example === null) await proveFinite({ plan, trial, fields: contents.spec.request });
     const cost = await measureFirstRuns({ plan, trial, example: contents.example, quickMs: config.inPlaceMaxMs });
     const trees = on === undefined && config.compileTrees && plan.batchable ? await tryTrees(contents.model, { plan, trial }) : null;
     if (trees !== null && trees.runMs <= Math.min(cost.runMs, config.inPlaceMaxMs)) return { plan, cost: trees, engine: 'compiledTrees' };
@@ -161,6 +165,46 @@ function check(of: { plan: ServingPlan; outputs: NamedTensors; rows: number; may
     if (!(error instanceof RequestError)) throw error;
     if (of.mayBeNotFinite && error.kind === 'notFinite') return;
     throw new PerennialError('ArtifactRejected', error.message, { cause: error });
+  }
+}
+
+/** A model of which nothing finite was ever seen would take requests only to fail them. */
+async function proveFinite({
+  plan,
+  trial,
+  fields,
+}: {
+  plan: ServingPlan;
+  trial: ModelTrial;
+  fields: readonly RequestField[];
+}): Promise<void> {
+  const isFinite = async (feeds: NamedTensors): Promise<boolean> => {
+    try {
+      const { outputs } = await trial.run(feeds as TrialTensors, 1);
+      plan.read(outputs as NamedTensors, 1);
+      return true;
+    } catch (error) {
+      if (refusedByModel(error) || (error instanceof RequestError && error.kind === 'notFinite')) return false;
+      if (error instanceof RequestError) throw new PerennialError('ArtifactRejected', error.message, { cause: error });
+      throw error;
+    }
+  };
+  if (await isFinite(plan.sample(1))) return;
+  const made = feedsOf(plan, madeExample(plan.inputs, fields));
+  if (made !== null && (await isFinite(made))) return;
+  throw new PerennialError(
+    'ArtifactRejected',
+    'the model answers no finite numbers, neither to zeros nor to a request that is made of its inputs: put a request that it answers into the package, as input-example.json',
+  );
+}
+
+/** What a request feeds the model; null where it has no form that a request could have. */
+function feedsOf(plan: ServingPlan, request: unknown): NamedTensors | null {
+  try {
+    return plan.prepare(readInferRequest(request), { history: outcomeHistory(), nowMs: Date.now() }).feeds;
+  } catch (error) {
+    if (error instanceof RequestError) return null;
+    throw error;
   }
 }
 

@@ -48,6 +48,11 @@ describe('a version whose first runs', () => {
     { they: 'eat memory', challenger: { onnx: 'hungry' }, reason: /needs more than 300 MiB of memory/ },
     { they: 'answer NaN', challenger: { onnx: 'not-a-number', example: pairs([[-5, 0]]) }, reason: /answered NaN/ },
     {
+      they: 'answer nothing but NaN, with no example to show it by,',
+      challenger: { onnx: 'never-a-number' },
+      reason: /no finite numbers, neither to zeros nor to a request that is made of its inputs/,
+    },
+    {
       they: 'need more than the gateway may hold',
       challenger: { onnx: 'slow' },
       reason: /takes \d+ MiB of memory, and all models of this gateway may take 8 MiB/,
