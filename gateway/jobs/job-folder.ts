@@ -35,13 +35,13 @@ export class JobFolder {
   /** Keeps a new job with its input, if it came with the call. The record comes last: without it there is no job. */
   async create(record: JobRecord, input: Uint8Array | null): Promise<void> {
     await mkdir(join(this.#folder, record.id), { recursive: true });
-    if (input !== null) await writeFile(this.inputPath(record.id), input);
+    if (input !== null) await writeFile(this.inputPath(record.id), input, { flush: true });
     await this.save(record);
   }
 
   async save(record: JobRecord): Promise<void> {
     const path = join(this.#folder, record.id, 'job.json');
-    await writeFile(`${path}.tmp`, JSON.stringify(record));
+    await writeFile(`${path}.tmp`, JSON.stringify(record), { flush: true });
     await rename(`${path}.tmp`, path);
   }
 

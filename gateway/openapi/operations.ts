@@ -102,7 +102,7 @@ export const operations: Readonly<Record<Endpoint['kind'], Operation>> = {
   job: { tag: 'jobs', summary: 'State and progress of a job', answers: { 200: asJson(ref('Job')) } },
   jobResult: {
     tag: 'jobs',
-    summary: 'The predictions of a job so far, one a line',
+    summary: 'The predictions of a job that has ended, one a line',
     answers: { 200: { 'application/x-ndjson': { type: 'string' } } },
   },
   deleteJob: { tag: 'jobs', summary: 'Cancel a job, or forget one that has ended', answers: { 200: asJson(ref('Job')) } },

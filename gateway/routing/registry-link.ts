@@ -50,6 +50,7 @@ export class RegistryLink {
     await this.#subscribing;
     await this.#subscription?.close().catch(() => undefined);
     await this.#renewing;
+    await this.#deps.follower.close();
     await this.#deps.routes
       .dropLease(this.#deps.config.id)
       .catch((error: unknown) => this.#deps.log({ level: 'warn', event: 'leaseNotDropped', reason: reasonOf(error) }));

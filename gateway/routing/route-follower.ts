@@ -44,6 +44,7 @@ export class RouteFollower {
   #again = false;
   #saved = '';
   #saving: Promise<void> = Promise.resolve();
+  #closed = false;
   #away = false;
   /** Whether the routes were read at least once, from the registry or from the last good state. */
   ready = false;
@@ -77,7 +78,10 @@ export class RouteFollower {
 
   async #restore(): Promise<void> {
     const { config, outcomes, tables, log } = this.#deps;
-    const state = await readLastGood(config.folder);
+    const state = await readLastGood(config.folder).catch((error: unknown) => {
+      log({ level: 'error', event: 'lastGoodUnreadable', folder: config.folder, reason: reasonOf(error) });
+      return null;
+    });
     if (state === null) return;
     for (const { route, versions, outcomes: kept } of state.models) {
       try {
@@ -89,7 +93,7 @@ export class RouteFollower {
         else if (table !== null) tables.set(route.model, table);
         if (refused !== null) log({ level: 'error', event: 'lastGoodRefused', model: route.model, reason: refused });
       } catch (error) {
-        log({ level: 'error', event: 'lastGoodRefused', model: route.model, reason: reasonOf(error) });
+        log({ level: 'error', event: 'lastGoodRefused', model: (route as Route | null)?.model ?? null, reason: reasonOf(error) });
       }
     }
     this.ready = true;
@@ -139,7 +143,7 @@ export class RouteFollower {
       const { table, refused } = await this.#load(route);
       loaded = table;
       if (table !== null) await outcomes.refresh(model);
-      if (this.#newest.get(model) !== generation) return;
+      if (this.#closed || this.#newest.get(model) !== generation) return;
       if (table !== null) this.#swap(table);
       this.#unsent = [...this.#unsent.filter((ack) => ack.model !== model), { model, generation, refused }];
       if (refused === null)
@@ -246,8 +250,17 @@ export class RouteFollower {
     }
   }
 
+  /** Keeps what is served now for a start without the registry, and nothing that comes after. Never rejects. */
+  close(): Promise<void> {
+    const saved = this.#save();
+    this.#closed = true;
+    return saved;
+  }
+
   /** One write at a time: they share a file. */
   #save(): Promise<void> {
+    // Soon nothing is served any more, and that is no good state.
+    if (this.#closed) return this.#saving;
     this.#saving = this.#saving.then(() => this.#saveNow());
     return this.#saving;
   }

@@ -1,3 +1,4 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { afterEach, expect, it } from 'vitest';
 import type { RouteSource } from '../../activities/ports.js';
 import { createModelTrials } from '../../adapters/onnx/model-trials.js';
@@ -29,6 +30,8 @@ it('keeps a version that a person had loaded before its route in the last good s
   stage.registry.away = true;
   const second = await stage.start(settings);
   expect((await ask(second, model)).body.outputs[0]!.data).toEqual([1021]);
+  // Where its captures go.
+  stage.registry.away = false;
   await second.stop();
 });
 
@@ -79,6 +82,50 @@ it('never puts the last good state in the place of what the registry has said me
   expect((await ask(gateway, model)).body.outputs[0]!.data).toEqual([1021]);
   await gateway.stop();
   await trials.close();
+});
+
+it.each([
+  ['cut off', '{"format":1,"models":[{"ro'],
+  ['of another release', '{"format":9}'],
+  ['wrong inside', '{"format":1,"savedAtMs":1,"models":[{"route":null,"versions":[null],"outcomes":[]}]}'],
+])('says that the last good state is %s, waits for the registry, and serves when it is back', async (what, text) => {
+  const model = what.replaceAll(' ', '-');
+  const folder = `${stage.folder}/${model}`;
+  await mkdir(folder, { recursive: true });
+  await writeFile(`${folder}/last-good.json`, text);
+  await stage.addLive({ model, version: '1.0.0', onnx: 'linear' });
+  stage.registry.away = true;
+  const before = stage.log.length;
+  const gateway = await stage.start({ folder });
+  const said = stage.log.slice(before).find(({ event }) => event === 'lastGoodUnreadable' || event === 'lastGoodRefused');
+  expect(said).toMatchObject({ level: 'error', reason: expect.any(String) as string });
+  stage.registry.away = false;
+  await until(async () => (await ask(gateway, model)).status === 200);
+  await gateway.stop();
+});
+
+it('keeps what it served when it stops while it looks at the routes', async () => {
+  const model = 'stopped-midway';
+  await stage.addLive({ model, version: '1.0.0', onnx: 'linear' });
+  const folder = `${stage.folder}/stopped-midway`;
+  let hold = false;
+  let go: (() => void) | null = null;
+  const routes: RouteSource = {
+    ...stage.registry.routes,
+    routes: async () => {
+      const found = await stage.registry.routes.routes();
+      if (hold) await new Promise<void>((resolve) => (go = resolve));
+      return found;
+    },
+  };
+  const gateway = await stage.start({ folder }, { routes });
+  hold = true;
+  await until(() => go !== null);
+  await gateway.stop();
+  (go as (() => void) | null)?.();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const kept = JSON.parse(await readFile(`${folder}/last-good.json`, 'utf8')) as { models: { route: { model: string } }[] };
+  expect(kept.models.map(({ route }) => route.model)).toContain(model);
 });
 
 it('retires a version that a person loaded while a route came to name it', () => {
