@@ -47,7 +47,9 @@ describe('a supervised process', () => {
 
   it('that ends before it is ready is an error with its last words and its log', async () => {
     const { supervised, logFile } = part('console.error("part: port 8600 is taken"); process.exit(1);');
-    await expect(supervised.start()).rejects.toThrow(`The part did not start: part: port 8600 is taken. See ${logFile}.`);
+    await expect(supervised.start()).rejects.toThrow(
+      `The part did not start: part: port 8600 is taken. See ${logFile}. Another program took the port in between: start again.`,
+    );
   });
 
   it('is started again when it dies, and it is told', async () => {

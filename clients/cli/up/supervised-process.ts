@@ -54,7 +54,9 @@ export class SupervisedProcess {
     const ready = await this.#untilReady(from, ended);
     if (ready !== null) {
       await this.stop();
-      throw new PerennialError('Unavailable', `The ${this.name} did not start: ${ready}. See ${this.#spec.logFile}.`, {
+      // It was free when it was chosen.
+      const wayOut = /\btaken\b|EADDRINUSE/.test(ready) ? ' Another program took the port in between: start again.' : '';
+      throw new PerennialError('Unavailable', `The ${this.name} did not start: ${ready}. See ${this.#spec.logFile}.${wayOut}`, {
         details: { process: this.name, log: this.#spec.logFile },
       });
     }
