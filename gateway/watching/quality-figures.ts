@@ -8,6 +8,7 @@ import type { Exposition } from './exposition.js';
 export class QualityFigures {
   readonly #source: QualitySource;
   #figures: readonly QualityFigure[] = [];
+  #asking: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(source: QualitySource) {
@@ -24,9 +25,16 @@ export class QualityFigures {
     clearInterval(this.#timer);
   }
 
-  /** Never rejects. */
-  async refresh(): Promise<void> {
-    this.#figures = await this.#source.live().catch(() => this.#figures);
+  /** Never rejects. A registry that takes long is not asked again meanwhile. */
+  refresh(): Promise<void> {
+    this.#asking ??= this.#source
+      .live()
+      .then(
+        (figures) => void (this.#figures = figures),
+        () => undefined,
+      )
+      .finally(() => (this.#asking = undefined));
+    return this.#asking;
   }
 
   write(text: Exposition): void {
