@@ -149,4 +149,4 @@ test('a gateway that was killed with kill -9 and missed a promotion, or a rollba
     to: first,
   });
   expect(await ask('gateway')).toEqual({ status: 200, version: first, value: 27 });
-});
+}, 300_000);
