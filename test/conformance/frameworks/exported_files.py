@@ -9,11 +9,14 @@ import os
 import shutil
 import sys
 from glob import glob
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import numpy_helper, version_converter
+from onnxconverter_common import float16
+from onnxruntime.quantization import quantize_dynamic
 
 target = sys.argv[1]
 sys.path.insert(0, target)
@@ -68,9 +71,9 @@ def silero():
         state = outputs["stateN"]
 
 
-def magika():
+def magika(model):
     """The kinds of files: the first and the last bytes of Python's own modules, as magika reads them."""
-    answer = answering(packaged("magika", "models/standard_v3_3/model.onnx"))
+    answer = answering(model)
     absent = 256
     rows = []
     for path in sorted(glob(os.path.join(os.path.dirname(os.__file__), "*.py")))[:160]:
@@ -86,8 +89,8 @@ def magika():
         yield inputs, answer(inputs)
 
 
-def images(path, *shapes):
-    answer = answering(path)
+def images(model, *shapes):
+    answer = answering(model)
     for shape in shapes:
         inputs = {"x": random.normal(0, 1, shape).astype(np.float32)}
         yield inputs, answer(inputs)
@@ -132,8 +135,15 @@ def pytorch_layers():
 
 turned, found, read = (glob(os.path.join(packaged("rapidocr", "models"), f"*_{kind}_*.onnx"))[0] for kind in ("cls", "det", "rec"))
 write("files/silero-vad", packaged("silero_vad", "data/silero_vad.onnx"), silero())
-write("files/magika", packaged("magika", "models/standard_v3_3/model.onnx"), magika())
+whole = packaged("magika", "models/standard_v3_3/model.onnx")
+write("files/magika", whole, magika(whole))
+with TemporaryDirectory() as folder:
+    small = os.path.join(folder, "int8.onnx")
+    quantize_dynamic(whole, small)
+    write("files/magika-int8", small, magika(small))
 write("files/ocr-orientation", turned, images(turned, *[(4, 3, 48, 192)] * 5))
+half = float16.convert_float_to_float16(onnx.load(turned), keep_io_types=True)
+write("files/ocr-orientation-fp16", half, images(half.SerializeToString(), *[(4, 3, 48, 192)] * 5))
 write("files/ocr-detection", found, images(found, (1, 3, 64, 96), (1, 3, 96, 64)))
 write("files/ocr-recognition", read, images(read, (1, 3, 48, 64), (2, 3, 48, 96)))
 pytorch_layers()

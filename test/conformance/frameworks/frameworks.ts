@@ -64,9 +64,9 @@ async function* runExported(place: Place, { shown, folder }: { shown: Shown; fol
     await importModel(place.world, { definition, folder: own });
     await askGateway(place.http, { model: definition.name, folder: own });
   };
-  const origins = { 'silero-vad': 'PyTorch', magika: 'TensorFlow' } as Readonly<Record<string, string>>;
-  for (const own of await all('files'))
-    yield await outcomeOf(`${origins[basename(own)] ?? 'PaddlePaddle'}: ${basename(own)}`, () => serve(own));
+  const origins = { silero: 'PyTorch', magika: 'TensorFlow', ocr: 'PaddlePaddle' } as Readonly<Record<string, string>>;
+  for (const own of (await all('files')).toSorted())
+    yield await outcomeOf(`${origins[basename(own).split('-')[0]!]}: ${basename(own)}`, () => serve(own));
   const refuse =
     (reason: RegExp) =>
     async (own: string): Promise<void> => {
