@@ -14,7 +14,7 @@ const figure = {
 } as QualityFigure;
 
 it('asks a registry that takes long once at a time, and tells what it said last', async () => {
-  const answers: ((figures: readonly QualityFigure[]) => void)[] = [];
+  const answers: ((figures: QualityFigure[]) => void)[] = [];
   const quality = new QualityFigures({ live: () => new Promise((resolve) => answers.push(resolve)) });
   const told = (): string => {
     const text = new Exposition();
