@@ -120,7 +120,8 @@ async function awaitApproval(
       championMetrics: candidate.evidence.champion?.metrics ?? [],
       candidateMetrics: candidate.evidence.champion?.candidateMetrics ?? [],
       expiresAfterMs: definition.approval.expiresAfterMs,
-      firstVersion: candidate.plan.champion === null,
+      // Of a file from elsewhere nobody has measured how good it is: a person decides, also where nothing is live yet.
+      firstVersion: candidate.plan.champion === null && candidate.evidence.candidate.length > 0,
     });
     const ending =
       asked.settled === 'approved' ? { outcome: 'approved' as const, reason: asked.reason } : await decision(input, candidate, messages);

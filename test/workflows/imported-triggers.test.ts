@@ -74,6 +74,7 @@ describe('an import', () => {
     expect(second).toMatchObject({ kind: 'queued', behind: first.run });
     expect(second).not.toMatchObject({ run: first.run });
     expect((await stateOf(lifecycle)).queue).toMatchObject([{ asOfMs: at, imported: other }]);
+    await until(async () => world.callsOf('evaluateImport').length === 1);
     await handleOf(first.workflowId).cancel();
     await until(async () => world.callsOf('evaluateImport').length === 2);
     expect(world.callsOf('evaluateImport')).toMatchObject([{ imported: file }, { imported: other }]);
@@ -95,6 +96,7 @@ describe('an import', () => {
     const first = await begun(lifecycle, { imported: file });
     await ask(lifecycle, { imported: fileOf('waits.onnx') });
     await until(async () => (await lifecycle.describe()).runId !== firstExecutionRunId);
+    await until(async () => world.callsOf('evaluateImport').length === 1);
     await handleOf(first.workflowId).cancel();
     await until(async () => world.callsOf('evaluateImport').length === 2);
     expect(world.callsOf('evaluateImport')[1]).toMatchObject({ imported: fileOf('waits.onnx') });
@@ -105,6 +107,7 @@ describe('an import', () => {
     const lifecycle = await stage.lifecycle(world);
     const first = await begun(lifecycle, { imported: file });
     await ask(lifecycle, { imported: fileOf('late.onnx') });
+    await until(async () => world.callsOf('evaluateImport').length === 1);
     world.activities.activeDefinition = trainedHere.activeDefinition;
     world.activities.beginRun = trainedHere.beginRun;
     await handleOf(first.workflowId).cancel();
@@ -123,6 +126,7 @@ describe('an import', () => {
     const lifecycle = await stage.lifecycle(world);
     const first = await begun(lifecycle, { asOf: at });
     await ask(lifecycle, { asOf: at + 1 });
+    await until(async () => world.callsOf('trainModel').length === 1);
     Object.assign(world.activities, importing());
     await handleOf(first.workflowId).cancel();
     await until(async () => world.callsOf('endRun').length === 2);
