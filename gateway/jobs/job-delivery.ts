@@ -3,7 +3,7 @@ import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { NamedObjects } from '../../activities/ports.js';
 import { RequestError } from '../http/request-error.js';
-import { exactJson, parseExact } from '../oip/exact-integers.js';
+import { exactJson, longDigits, parseExact } from '../oip/exact-integers.js';
 import { runtimeError } from '../sagemaker/sagemaker-errors.js';
 import type { JobFolder } from './job-folder.js';
 import type { JobDelivery, JobRecord } from './job-record.js';
@@ -121,9 +121,6 @@ function cell(value: unknown): string {
 }
 
 const namingRow = (row: number, error: string): string => (new RegExp(`\\brow ${row}\\b`).test(error) ? error : `row ${row}: ${error}`);
-
-/** What may be an integer that JavaScript numbers round. */
-const longDigits = /\d{16}/;
 
 async function* lines(path: string): AsyncGenerator<ResultLine, void> {
   for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {

@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { replaceNumbers } from '../http/json-text.js';
+import type { ServingPlan } from '../plans/serving-plan.js';
 import type { InferRequest } from './oip-request.js';
 
 /** Stands before digits that were a number: not to be guessed, so that no text of a request is taken for one. */
 const mark = `${randomBytes(12).toString('hex')}:`;
 const longInteger = /^-?\d{16,}$/;
+/** What may be an integer that JavaScript numbers round. */
+export const longDigits = /\d{16}/;
 const markedInteger = new RegExp(`"${mark}(-?\\d+)"`, 'g');
 
 /**
@@ -19,6 +22,18 @@ export function exactData(source: string, index: number): unknown {
 /** A JSON text with every whole number of 16 or more digits as a `bigint`. */
 export function parseExact(text: string): unknown {
   return asBigInts(JSON.parse(marked(text)));
+}
+
+/**
+ * A request that was read from a JSON text without datatypes in it, read anew where the plan has 64-bit integers and the text
+ * some that JavaScript numbers may round; null elsewhere. `read` is given the text's value with those as `bigint`.
+ */
+export function exactRequest(plan: ServingPlan, textOf: () => string, read: (value: unknown) => InferRequest): InferRequest | null {
+  if (!plan.inputs.some(isLong)) return null;
+  const text = textOf();
+  if (!longDigits.test(text)) return null;
+  const request = read(parseExact(text));
+  return { ...request, inputs: request.inputs.map((input) => (isLong(input) ? input : { ...input, data: asNumbers(input.data) })) };
 }
 
 /** A value as JSON, a `bigint` in it with all its digits. */
@@ -39,11 +54,16 @@ export function exactInputs(request: InferRequest): InferRequest {
   const { source, inputs } = request;
   if (source === undefined) return request;
   const exact = inputs.map((input, index) =>
-    (input.datatype === 'INT64' || input.datatype === 'UINT64') && holdsRounded(input.data)
-      ? { ...input, data: exactData(source, index) }
-      : input,
+    isLong(input) && holdsRounded(input.data) ? { ...input, data: exactData(source, index) } : input,
   );
   return { ...request, inputs: exact, source: undefined };
+}
+
+const isLong = ({ datatype }: { readonly datatype: string }): boolean => datatype === 'INT64' || datatype === 'UINT64';
+
+function asNumbers(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(asNumbers);
+  return typeof value === 'bigint' ? Number(value) : value;
 }
 
 /** Whether a parsed number may stand for another integer than the one that was written. */

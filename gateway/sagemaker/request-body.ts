@@ -1,5 +1,6 @@
 import { parseJsonBody, parseJsonText, textOf } from '../http/json-body.js';
 import { invalid, RequestError } from '../http/request-error.js';
+import { exactRequest } from '../oip/exact-integers.js';
 import { readInferBody } from '../oip/infer-body.js';
 import { isObject, readInferRequest } from '../oip/oip-request.js';
 import type { InferRequest } from '../oip/oip-request.js';
@@ -56,8 +57,13 @@ export function readRequestBody(taken: Taken): RequestBody {
       return { kind: 'rows', format: 'csv', read: (plan) => fromCsv(text, plan) };
     }
     case 'jsonLines': {
-      const instances = Array.from(linesOf(body), (line, row) => instanceOf(line, { row, maxJsonDepth }));
-      return { kind: 'rows', format: 'jsonLines', read: (plan) => fromInstances(instances, plan) };
+      const lines = Array.from(linesOf(body));
+      const instances = lines.map((line, row) => instanceOf(line, { row, maxJsonDepth }));
+      const text = (): string => `[${lines.map((line) => line.toString('utf8')).join(',')}]`;
+      const from = (value: unknown, plan: ServingPlan): InferRequest => fromInstances((value as unknown[]).map(valuesOf), plan);
+      const read = (plan: ServingPlan): InferRequest =>
+        exactRequest(plan, text, (value) => from(value, plan)) ?? fromInstances(instances, plan);
+      return { kind: 'rows', format: 'jsonLines', read };
     }
     case 'npy': {
       const array = readNpy(body);
@@ -80,8 +86,16 @@ export function readRequestBody(taken: Taken): RequestBody {
 
 function readJson(text: string, maxJsonDepth: number): RequestBody {
   const body = parseJsonText(text, maxJsonDepth);
-  if (isObject(body) && body['instances'] !== undefined)
-    return { kind: 'rows', format: 'instances', read: (plan) => fromInstances(body['instances'], plan) };
+  if (isObject(body) && body['instances'] !== undefined) {
+    const from = (value: unknown, plan: ServingPlan): InferRequest => fromInstances((value as { instances: unknown }).instances, plan);
+    const read = (plan: ServingPlan): InferRequest =>
+      exactRequest(
+        plan,
+        () => text,
+        (value) => from(value, plan),
+      ) ?? from(body, plan);
+    return { kind: 'rows', format: 'instances', read };
+  }
   if (isObject(body) && body['inputs'] !== undefined) {
     const request = readInferRequest(body, { text });
     return { kind: 'rows', format: 'oip', read: () => request };
@@ -100,6 +114,10 @@ export function instanceOf(line: Buffer, at: { row: number; maxJsonDepth: number
   } catch (error) {
     throw invalid(`line ${at.row}: ${(error as Error).message}`);
   }
+  return valuesOf(value);
+}
+
+function valuesOf(value: unknown): unknown {
   return isObject(value) && Array.isArray(value['features']) && Object.keys(value).length === 1 ? value['features'] : value;
 }
 

@@ -1,10 +1,13 @@
 import { callerKey } from '../http/caller-key.js';
-import { parseJsonBody } from '../http/json-body.js';
+import { parseJsonText, textOf } from '../http/json-body.js';
 import type { Reply } from '../http/reply.js';
 import { invalid } from '../http/request-error.js';
+import { exactRequest } from '../oip/exact-integers.js';
 import type { InferCall } from '../oip/infer-endpoint.js';
 import { fromInstances } from '../oip/instances.js';
+import type { InferRequest } from '../oip/oip-request.js';
 import { isObject, kindOf } from '../oip/oip-request.js';
+import type { ServingPlan } from '../plans/serving-plan.js';
 import type { PredictionAnswer, Predictor } from '../prediction/predictor.js';
 import { fromColumns, withBase64 } from './columns.js';
 import { nestedJson, rowsJson } from './nested.js';
@@ -15,14 +18,18 @@ import { nestedJson, rowsJson } from './nested.js';
  */
 export async function v1Predict(deps: { predictor: Predictor; maxJsonDepth: number }, call: InferCall): Promise<Reply> {
   const { model, version, headers, arrivedMs, cancel } = call;
-  const body = parseJsonBody(call.body, deps.maxJsonDepth);
+  const text = textOf(call.body);
+  const body = parseJsonText(text, deps.maxJsonDepth);
   if (!isObject(body)) throw invalid(`the request is ${kindOf(body)}: a JSON object with "instances" or "inputs" is expected`);
   const byRow = body['instances'] !== undefined;
   if (byRow === (body['inputs'] !== undefined))
     throw invalid(
       `the request has ${byRow ? 'both "instances" and "inputs"' : 'neither "instances" nor "inputs"'}: one of them is expected`,
     );
-  const given = withBase64(byRow ? body['instances'] : body['inputs']);
+  const from = (value: unknown, plan: ServingPlan): InferRequest => {
+    const { instances, inputs } = value as Record<string, unknown>;
+    return byRow ? fromInstances(withBase64(instances), plan) : fromColumns(withBase64(inputs), plan);
+  };
   const answer = await deps.predictor.predict({
     model,
     version,
@@ -30,7 +37,12 @@ export async function v1Predict(deps: { predictor: Predictor; maxJsonDepth: numb
     cancel,
     key: callerKey(undefined, headers['x-perennial-key']),
     observed: { contentType: 'application/json', body: call.body },
-    read: (plan) => (byRow ? fromInstances(given, plan) : fromColumns(given, plan)),
+    read: (plan) =>
+      exactRequest(
+        plan,
+        () => text,
+        (value) => from(value, plan),
+      ) ?? from(body, plan),
   });
   return {
     status: 200,
