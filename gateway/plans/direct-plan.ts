@@ -89,10 +89,13 @@ function checked({ name, datatype, shape }: Slot, input: RequestInput | undefine
   if (input === undefined) throw invalid(`input ${quote(name)} is missing: ${datatype} with shape [${shape.join(',')}] is expected`);
   if (input.datatype !== datatype) throw invalid(`input ${quote(name)} has datatype ${quote(input.datatype)}: ${datatype} is expected`);
   let agrees = input.shape.length === shape.length;
-  for (let axis = 0; agrees && axis < shape.length; axis++)
-    agrees = shape[axis] === -1 ? input.shape[axis]! <= largestSize : shape[axis] === input.shape[axis];
+  for (let axis = 0; agrees && axis < shape.length; axis++) agrees = shape[axis] === -1 || shape[axis] === input.shape[axis];
   if (!agrees)
     throw invalid(`input ${quote(name)} has shape [${input.shape.join(',')}]: [${shape.join(',')}] is expected, -1 being any size`);
+  // Where it holds anything, so many elements did not come.
+  for (const dim of input.shape)
+    if (dim > largestSize && sizeOf(input.shape) === 0)
+      throw invalid(`input ${quote(name)} has shape [${input.shape.join(',')}]: sizes up to ${largestSize} are expected`);
   return input;
 }
 
