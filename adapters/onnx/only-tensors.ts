@@ -2,7 +2,7 @@ import type { TrialValue } from '../../activities/trial-ports.js';
 import { PerennialError } from '../../domain/errors.js';
 
 /** What ONNX Runtime says of an input or output that is no tensor. */
-export const nonTensor = 'non-tensor';
+const nonTensor = 'non-tensor';
 
 /** Refuses (`ArtifactRejected`) a model that takes or answers a sequence, a map or an optional: there are none on the wire. */
 export function refuseNonTensors({
