@@ -71,7 +71,7 @@ def silero():
         state = outputs["stateN"]
 
 
-def magika(model):
+def magika(model, rows_a_request=32):
     """The kinds of files: the first and the last bytes of Python's own modules, as magika reads them."""
     answer = answering(model)
     absent = 256
@@ -84,8 +84,8 @@ def magika(model):
         row[: len(first)] = np.frombuffer(first, dtype=np.uint8)
         row[2048 - len(last) :] = np.frombuffer(last, dtype=np.uint8)
         rows.append(row)
-    for start in range(0, len(rows), 32):
-        inputs = {"bytes": np.stack(rows[start : start + 32])}
+    for start in range(0, len(rows), rows_a_request):
+        inputs = {"bytes": np.stack(rows[start : start + rows_a_request])}
         yield inputs, answer(inputs)
 
 
@@ -140,7 +140,12 @@ write("files/magika", whole, magika(whole))
 with TemporaryDirectory() as folder:
     small = os.path.join(folder, "int8.onnx")
     quantize_dynamic(whole, small)
-    write("files/magika-int8", small, magika(small))
+    # Its scales are those of all rows together, so that a row is answered by what else is asked with it.
+    write("dependent/magika-int8", small, magika(small))
+    alone = onnx.load(small)
+    for value in (*alone.graph.input, *alone.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    write("files/magika-int8-row-by-row", alone, magika(alone.SerializeToString(), rows_a_request=1))
 write("files/ocr-orientation", turned, images(turned, *[(4, 3, 48, 192)] * 5))
 half = float16.convert_float_to_float16(onnx.load(turned), keep_io_types=True)
 write("files/ocr-orientation-fp16", half, images(half.SerializeToString(), *[(4, 3, 48, 192)] * 5))

@@ -84,6 +84,9 @@ async function* runExported(place: Place, { shown, folder }: { shown: Shown; fol
   yield await outcomeOf(`PyTorch: ${old.length} files of opset 6 are refused at their import`, () =>
     each(old, refuse(/Could not find an implementation/)),
   );
+  yield await outcomeOf('TensorFlow: magika quantized to INT8, whose rows depend on each other, is refused at its import', async () =>
+    each(await all('dependent'), refuse(/alone and .+ in a batch/)),
+  );
   yield await outcomeOf(`PyTorch: ${wild.length} files that answer NaN are refused at their import`, () => each(wild, refuse(/NaN/)));
 }
 
