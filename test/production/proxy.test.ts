@@ -107,7 +107,7 @@ describe.skipIf(program === null)('Envoy with these settings, before two gateway
       for (let i = 0; i < 10; i++) await client.call('ModelInfer', typedPairs([[1, 2]]));
       expect((await answered(gateways[0]!, 'grpc')) + (await answered(gateways[1]!, 'grpc'))).toBe(10);
       const taken = new Set<number>();
-      for (let caller = 0; caller < 12; caller++) {
+      for (let caller = 0; caller < 24; caller++) {
         const before = await Promise.all(gateways.map((gateway) => answered(gateway)));
         for (let i = 0; i < 3; i++) await infer(envoy.url, { 'x-perennial-key': `caller-${caller}` });
         const after = await Promise.all(gateways.map((gateway) => answered(gateway)));
