@@ -294,7 +294,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
         config.drainLimitMs,
         tables.clear().map(({ closed }) => closed),
       );
-      repository.stop();
+      await within(config.drainLimitMs, [repository.stop()]);
       metrics.clear();
       log({ level: 'info', event: 'stopped' });
     },

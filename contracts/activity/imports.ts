@@ -10,7 +10,7 @@ export type Parity = { readonly values: number; readonly largestDifference: numb
 
 /** What the first runs of an imported file showed. */
 export type ImportReport = {
-  /** P95 of runs on the example, milliseconds. */
+  /** P95 of runs on the example's first row, milliseconds; on the whole example where rows cannot be told apart. */
   readonly latencyP95Ms: number;
   /** Null when nobody said what the native model answers. */
   readonly parity: Parity | null;

@@ -10,6 +10,7 @@ import { halfNumber } from './half.js';
 import { madeExample } from './made-example.js';
 import { checkRowsAgree } from './row-agreement.js';
 import type { NamedTensors } from './tensors.js';
+import { sliceRows } from './tensors.js';
 
 /** Far above what models of a gateway take, far below what a worker's machine has. */
 const limits = { memoryBytes: 4 * 1024 ** 3, limitMs: 120_000 };
@@ -57,7 +58,8 @@ async function ask(of: Asked, runs: number): Promise<PackageAnswers> {
     outputs: plan.outputs.map(signatureOf),
     example,
     answers: answersOf(predicted),
-    runsMs: await measured(trial, { feeds, runs }),
+    // Gates speak of a single row, however many the example has.
+    runsMs: await measured(trial, { feeds: plan.batchable ? firstRow(feeds) : feeds, runs }),
   };
 }
 
@@ -109,6 +111,10 @@ async function answering<T>({ given }: Asked, work: () => T | Promise<T>): Promi
       error,
     );
   }
+}
+
+function firstRow(feeds: TrialTensors): TrialTensors {
+  return Object.fromEntries(Object.entries(feeds as NamedTensors).map(([name, tensor]) => [name, sliceRows(tensor, 0, 1)])) as TrialTensors;
 }
 
 /** Times of up to `runs` runs within the time for measuring, and of one at least. */

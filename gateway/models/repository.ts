@@ -53,6 +53,8 @@ export class ModelRepository {
   readonly #tryInTurn: ReturnType<typeof atMost>;
   readonly #loadInTurn: ReturnType<typeof atMost>;
   readonly #devices: DeviceLook;
+  /** Versions that it is getting to know. */
+  readonly #hosting = new Set<Promise<HostedVersion>>();
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(deps: RepositoryDeps) {
@@ -80,13 +82,17 @@ export class ModelRepository {
   host(servable: ServableVersion, origin: VersionFacts['origin'] = 'registry'): Promise<HostedVersion> {
     const { objects, verifier, trials, metrics, config, log, accept } = this.#deps;
     const source = { objects, verifier, folder: config.folder };
-    return this.#tryInTurn(() =>
+    const hosting = this.#tryInTurn(() =>
       hostVersion(
         { source, trials, memory: this.#memory, tried: this.#tried, loadInTurn: this.#loadInTurn, metrics, log, config, accept },
         servable,
         origin,
       ),
     );
+    this.#hosting.add(hosting);
+    const done = (): void => void this.#hosting.delete(hosting);
+    hosting.then(done, done);
+    return hosting;
   }
 
   /** Begins to watch what is used, and looks whether the devices can be. */
@@ -95,8 +101,10 @@ export class ModelRepository {
     this.#sweep = setInterval(() => this.#memory.sweep(), sweepEveryMs).unref();
   }
 
-  stop(): void {
+  /** Resolves when nothing is read or tried any more: whoever stops the gateway may take its folder away then. */
+  async stop(): Promise<void> {
     clearInterval(this.#sweep);
+    await Promise.allSettled(this.#hosting);
   }
 
   /** Every version that is known, by model. */
