@@ -30,10 +30,18 @@ const answer = () => file('answer.json', { outputs: [{ name: 'label', datatype: 
 const waiting = (model: string, version: string) =>
   until(async () => (await stack.registry.status(model)).waiting.some((asked) => asked.version === version));
 
+/** The command to its end, with ann's yes when its version waits for one. */
+async function importedWithYes(model: string, args: string[], version = '1.0.0'): ReturnType<Stack['cli']> {
+  const running = stack.cli(['import', model, onnx, ...args, '--wait']);
+  await waiting(model, version);
+  expect((await stack.cli(['approve', model, version, '--by', 'ann', '--yes'])).code).toBe(0);
+  return running;
+}
+
 describe('import', () => {
   test('--wait looks at the file, uploads it, and shows each step of its run to the end', async () => {
     const { name: model } = await stack.publishImported();
-    const { code, stdout } = await stack.cli(['import', model, onnx, '--framework', 'xgboost 3.1.2', '--wait']);
+    const { code, stdout } = await importedWithYes(model, ['--framework', 'xgboost 3.1.2']);
     expect(code).toBe(0);
     const steps = ['begin', 'evaluate', 'gates', 'package', 'sign', 'register', 'approval', 'rollout'];
     expect([...stdout.matchAll(/^✓ (\w+)/gm)].map(([, step]) => step)).toEqual(steps);
@@ -47,7 +55,7 @@ describe('import', () => {
     const { name: model } = await stack.publishImported();
     const files = ['--example', request(), '--expect', answer(), '--tolerance', '1e-3'];
     const told = ['--framework', 'xgboost 3.1.2', '--trained-to', '2026-10-01', '--reason', 'October', '--by', 'ann'];
-    const { stdout, stderr, code } = await stack.cli(['import', model, onnx, ...files, ...told, '--wait', '--json']);
+    const { stdout, stderr, code } = await importedWithYes(model, [...files, ...told, '--json']);
     expect(code).toBe(0);
     const ended = json<{ run: string }>(stdout);
     expect(ended).toMatchObject({ version: '1.0.0', outcome: 'promoted', metrics: [] });
@@ -75,7 +83,7 @@ describe('import', () => {
 
   test('says what to do next, and the version goes live when it is approved', async () => {
     const { name: model } = await stack.publishImported();
-    await stack.cli(['import', model, onnx, '--wait']);
+    await importedWithYes(model, []);
     const { stdout } = await stack.cli(['import', model, onnx]);
     expect(stdout).toContain(`Follow it with ./perennial status ${model} --watch`);
     expect(stdout).toContain(`./perennial approve ${model} <version>`);
@@ -123,8 +131,8 @@ describe('an imported model', () => {
 
   test('shows where its version comes from, how near it is, and its tensors', async () => {
     const { name: model } = await stack.publishImported();
-    const told = ['--framework', 'xgboost 3.1.2', '--example', request(), '--expect', answer(), '--wait'];
-    await stack.cli(['import', model, onnx, ...told]);
+    const told = ['--framework', 'xgboost 3.1.2', '--example', request(), '--expect', answer()];
+    await importedWithYes(model, told);
     const { stdout } = await stack.cli(['show', model]);
     expect(stdout).toMatch(/^imported +from xgboost 3\.1\.2$/m);
     expect(stdout).toMatch(/^compared +2 values as the native model answers them, largest difference 3\.0e-7, tolerance 0\.0001$/m);
@@ -157,6 +165,6 @@ describe('an imported model', () => {
     expect(second.stdout).toContain(`queues behind ${first.run}, which is looked at now`);
     goOn();
     stack.override({ evaluateImport: evaluate });
-    await until(async () => (await stack.registry.runs({ model })).filter(({ outcome }) => outcome === 'promoted').length > 0);
+    await waiting(model, '1.0.1');
   });
 });

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf } from '../../adapters/objects/digest.js';
 import { ApiClient } from '../../clients/client/api-client.js';
 import type { PerennialClient } from '../../clients/client/perennial-client.js';
+import { until } from '../workflows/waiting.js';
 import { openStack, type Stack, token } from './stack.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'perennial-upload-'));
@@ -22,6 +23,7 @@ describe('a service that imports a model', () => {
   let client: PerennialClient;
   beforeAll(async () => {
     stack = await openStack();
+    await stack.approver('ann');
     client = await stack.connect();
   });
   afterAll(async () => {
@@ -29,6 +31,10 @@ describe('a service that imports a model', () => {
     await stack?.close();
   });
   const by = { by: 'billing', reason: 'trained on October' };
+  const approve = async (model: string): Promise<void> => {
+    await until(async () => (await stack.registry.status(model)).waiting.length > 0);
+    expect((await stack.cli(['approve', model, '1.0.0', '--by', 'ann', '--yes'])).code).toBe(0);
+  };
 
   test('by paths and bytes gets one run, however often it asks', async () => {
     const { name } = await stack.publishImported();
@@ -45,6 +51,7 @@ describe('a service that imports a model', () => {
     const answer = await client.importModel(name, asked);
     if (answer.kind !== 'started') throw new Error(JSON.stringify(answer));
     expect(await client.importModel(name, { ...asked, onnx })).toEqual(answer);
+    await approve(name);
     expect(await client.waitForRun(answer.workflowId)).toMatchObject({ run: answer.run, version: '1.0.0', outcome: 'promoted' });
     expect(await client.api.runs({ model: name })).toHaveLength(1);
     const version = await client.api.version(name, '1.0.0');
@@ -67,6 +74,7 @@ describe('a service that imports a model', () => {
     const answer = await ask();
     expect(answer.kind).toBe('started');
     expect(await ask()).toEqual(answer);
+    await approve(name);
     expect(await client.waitForRun(answer.workflowId)).toMatchObject({ version: '1.0.0', outcome: 'promoted' });
   });
 
