@@ -5,7 +5,7 @@ const longestBeats = 80;
 /** At most so many go out together: some 10,000 a second, a fifth of what a core can do. */
 const mostTogether = 250;
 /** A beat that comes later than this says that the process is busy. */
-const lateMs = 10;
+const lateMs = 4;
 
 /**
  * Refusals for callers who ask again the moment they are refused, whatever `Retry-After` says. They are told a moment later,
