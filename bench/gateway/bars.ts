@@ -1,6 +1,6 @@
 import { type Figure, type Report, report } from '../report.js';
-import { type Cell, health, withSlow } from './measure.js';
-import { binary32, one, rows32, sixteen, sixtyFour } from './shapes.js';
+import { type Cell, health, healthBesideLarge, withSlow } from './measure.js';
+import { binary32, floods, one, rows32, sixteen, sixtyFour } from './shapes.js';
 import { find } from './table.js';
 
 /** The bars of the gateway; those whose servers were not measured are left out. `bareMs` is one `session.run` alone. */
@@ -38,5 +38,13 @@ export function barsOf(cells: readonly Cell[], bareMs: number): Report {
     figures.push({ name: 'P99 beside a model of 20 ms, against alone', value: beside / alone, unit: 'times', limit: 2 });
   const slowest = get('gateway', health, (cell) => cell.p99);
   if (slowest !== null) figures.push({ name: 'slowest health answer at 64 connections', value: slowest, unit: 'ms', limit: 50 });
+  const besideLarge = get('gateway', healthBesideLarge, (cell) => cell.p99);
+  if (besideLarge !== null) figures.push({ name: 'slowest health answer beside 10,000 rows', value: besideLarge, unit: 'ms', limit: 50 });
+  const [tenfold] = floods;
+  for (const [server, what] of [
+    ['gateway', ''],
+    ['gateway, ONNX Runtime', ', not compiled'],
+  ] as const)
+    times(`640 that ask again at once, against 64${what}`, [rate(server, tenfold!.name), rate(server, sixtyFour.name)], 0.8);
   return report('gateway', figures);
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { median } from '../report.js';
 import { loadGrpc } from './grpc-load.js';
-import { binary32, grpc16, jsonShapes, sixteen, sixtyFour, type Shape } from './shapes.js';
+import { binary32, floods, grpc16, jsonShapes, large, sixteen, sixtyFour, type Shape } from './shapes.js';
 import { load, type LoadResult } from './load.js';
 import { type Server, type ServerContext, startFastApi, startGateway, startMlServer, startPart } from './servers.js';
 import { fast, slow } from './world.js';
@@ -64,8 +64,17 @@ export async function measure(context: ServerContext, options: Measurement): Pro
         for (const shape of shapesOf(name)) note(name, shape.name, await loaded(server, { shape, options }));
         if (name === 'gateway') {
           note(name, withSlow, await besideSlow(server, options));
-          note(name, health, await healthUnderLoad(server, options));
+          note(name, health, await healthUnderLoad(server, { shape: sixtyFour, ms: options.ms }));
         }
+      }
+    }
+    // What leaves traces in a process, a larger heap above all, comes after what is compared with others.
+    for (let round = 1; round <= options.rounds; round++) {
+      options.say(`large bodies and floods, round ${round} of ${options.rounds}…`);
+      for (const [name, server] of servers) {
+        if (name !== 'gateway' && name !== 'gateway, ONNX Runtime') continue;
+        if (name === 'gateway') note(name, healthBesideLarge, await healthUnderLoad(server, { shape: large, ms: options.ms }));
+        for (const shape of floods) note(name, shape.name, refusalsAside(await loaded(server, { shape, options })));
       }
     }
     const gateway = servers.get('gateway');
@@ -79,6 +88,7 @@ export async function measure(context: ServerContext, options: Measurement): Pro
 /** Columns that only the gateway has: the fast model while a slow one is asked, and health while all connections are busy. */
 export const withSlow = '16, beside a model of 20 ms';
 export const health = 'health, at 64';
+export const healthBesideLarge = 'health, beside bodies of 10,000 rows';
 
 function shapesOf(name: string): readonly Shape[] {
   if (name === 'gateway' || name === 'gateway, ONNX Runtime') return [...jsonShapes, binary32, grpc16];
@@ -103,16 +113,21 @@ async function besideSlow(server: Server, options: Measurement): Promise<Round> 
   return { ...result, cpuMicros: null };
 }
 
-async function healthUnderLoad(server: Server, options: Measurement): Promise<Round> {
+/** Of a flood what was answered counts; that the rest was refused is what shall be. */
+function refusalsAside(round: Round): Round {
+  return round.firstFailure?.startsWith('HTTP/1.1 503 ') === true ? { ...round, failed: 0 } : round;
+}
+
+async function healthUnderLoad(server: Server, { shape, ms }: { shape: Shape; ms: number }): Promise<Round> {
   // In a thread of its own: the one that makes the load is busy, too.
   const prober = new Worker(probe, { eval: true, workerData: server.port });
   const result = await load({
     port: server.port,
     model: fast,
-    payloads: sixtyFour.payloads,
-    connections: 64,
+    payloads: shape.payloads,
+    connections: shape.connections,
     warmUpMs: 0,
-    ms: options.ms,
+    ms,
   });
   prober.postMessage('enough');
   const [times] = (await once(prober, 'message')) as [number[]];

@@ -5,7 +5,7 @@ export type Format = 'json' | 'binary';
 export type Payloads = { readonly rows: number; readonly format: Format };
 
 export const width = 20;
-export const different = (rows: number): number => (rows === 1 ? 4_096 : 1_024);
+export const different = (rows: number): number => (rows === 1 ? 4_096 : rows <= 1_000 ? 1_024 : 8);
 
 export function randomRows(rows: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: rows * width }, () => Math.random() * 4 - 2);

@@ -14,4 +14,14 @@ export const binary32: Shape = { name: '32 rows binary, 16', connections: 16, pa
 /** For servers that speak it. */
 export const grpc16: Shape = { name: 'gRPC, 16', connections: 16, payloads: row, protocol: 'grpc' };
 
+/** Callers that ask again the moment they are answered or refused: ten times as many as keep the gateway busy, and eighty times. */
+export const floods: readonly Shape[] = [640, 5_000].map((connections) => ({
+  name: `${connections.toLocaleString('en')} that ask again at once`,
+  connections,
+  payloads: row,
+}));
+
+/** Bodies of some 4 MB. */
+export const large: Shape = { name: '10,000 rows, 4', connections: 4, payloads: { rows: 10_000, format: 'json' } };
+
 export const jsonShapes: readonly Shape[] = [one, sixteen, sixtyFour, rows32];
