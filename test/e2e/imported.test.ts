@@ -110,7 +110,11 @@ test('one that answers otherwise than its native model is no version; one that i
   const wrong = await bring('linear-plus-1000', answering([21, 43]));
   await expect(resultOf(wrong)).rejects.toThrow();
   const { steps } = await stack.client.workflow.getHandle(wrong).query(progressQuery);
-  expect(steps.at(-1)).toMatchObject({ step: 'evaluate', status: 'failed', detail: expect.stringMatching(/answers 1021 in element 0 of "prediction", where 21 is expected/) });
+  expect(steps.at(-1)).toMatchObject({
+    step: 'evaluate',
+    status: 'failed',
+    detail: expect.stringMatching(/answers 1021 in element 0 of "prediction", where 21 is expected/),
+  });
   expect((await predict()).version).toBe('1.0.0');
 
   const right = await bring('linear-plus-1000', answering([1021, 1043]), { trainedToMs: Date.UTC(2026, 0, 1) });
