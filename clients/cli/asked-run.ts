@@ -1,11 +1,21 @@
+import type { Command } from 'commander';
 import { workflowIds } from '../../contracts/ids.js';
 import type { RetrainAnswer } from '../../contracts/lifecycle.js';
 import type { RunResult } from '../../contracts/retrain.js';
 import { formatDuration, formatMetric } from '../../domain/format.js';
 import type { CliContext } from './context.js';
+import { filledOption } from './options.js';
 import { outcomeText } from './output/figures.js';
 import type { Output } from './output/output.js';
 import { RunView } from './output/run-view.js';
+
+/** Gives a verb that asks for a run the options that all of them have. */
+export function runOptions(command: Command, context: CliContext): Command {
+  return command
+    .option('-w, --wait', 'show each step until the run has ended; exit code 1 when it failed')
+    .option('-r, --reason <text>', 'why; it goes into the run and the audit', filledOption)
+    .option('--by <name>', 'who asks', filledOption, context.person);
+}
 
 type Asked = {
   readonly model: string;

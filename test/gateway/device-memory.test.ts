@@ -5,7 +5,7 @@ import { chooseDevice, deviceBeside } from '../../gateway/models/device-room.js'
 import { HostedVersion } from '../../gateway/models/hosted-version.js';
 import { ModelMemory } from '../../gateway/models/model-memory.js';
 import type { Placement } from '../../gateway/models/placement.js';
-import type { Runner } from '../../gateway/models/runner.js';
+import { echoRunner } from './support/echo-runner.js';
 import { directPlan } from '../../gateway/plans/direct-plan.js';
 import { addFigures } from '../../gateway/siblings/joined-figures.js';
 import { GatewayMetrics } from '../../gateway/watching/metrics.js';
@@ -89,14 +89,6 @@ describe('versions that share devices', () => {
     const version = (model: string, name: string, memoryMiB: number): HostedVersion => {
       const device = memoryMiB === 0 ? null : need(memoryMiB);
       const placed: Placement = { where: 'thread', threads: 1, lanes: 1, maxRows: 1, bytes: mebibyte, device, because: 'a test says so' };
-      const runner: Runner = {
-        placement: 'thread',
-        lanes: 1,
-        inputs: [],
-        outputs: [],
-        run: (feeds) => Promise.resolve({ y: feeds['x']! }),
-        release: () => Promise.resolve(),
-      };
       return new HostedVersion(
         {
           servable: { model, version: name, package: { digest: name, files: [] } },
@@ -111,7 +103,7 @@ describe('versions that share devices', () => {
           metrics: new GatewayMetrics().version(model, name),
           memory,
           config: { maxWaiting: 10, coldWaitMs: 10_000, maxWaitingForLoad: 10 },
-          open: () => (model === 'failing' ? Promise.reject(new Error('CUDA failure 2: out of memory')) : Promise.resolve(runner)),
+          open: () => (model === 'failing' ? Promise.reject(new Error('CUDA failure 2: out of memory')) : Promise.resolve(echoRunner)),
         },
       );
     };

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { HostedVersion } from '../../gateway/models/hosted-version.js';
 import { ModelMemory } from '../../gateway/models/model-memory.js';
 import type { Placement } from '../../gateway/models/placement.js';
-import type { Runner } from '../../gateway/models/runner.js';
+import { echoRunner } from './support/echo-runner.js';
 import { loadInThreads } from '../../gateway/models/thread-pool.js';
 import { directPlan } from '../../gateway/plans/direct-plan.js';
 import { GatewayMetrics } from '../../gateway/watching/metrics.js';
@@ -29,15 +29,7 @@ function house(room: number, metrics = new GatewayMetrics()) {
   const plan = directPlan(spec, { inputs: [tensor], outputs: [{ ...tensor, name: 'y' }] });
   const cost = { loadMs: 1, runMs: 1, rowMs: 0, bestRows: 1, bytes, peakBytes: bytes };
   const placed: Placement = { where: 'thread', threads: 1, lanes: 1, maxRows: 1, bytes, device: null, because: 'a test says so' };
-  const runner: Runner = {
-    placement: 'thread',
-    lanes: 1,
-    inputs: [],
-    outputs: [],
-    run: (feeds) => Promise.resolve({ y: feeds['x']! }),
-    release: () => Promise.resolve(),
-  };
-  const version = (model: string, open = () => Promise.resolve(runner)): HostedVersion =>
+  const version = (model: string, open = () => Promise.resolve(echoRunner)): HostedVersion =>
     new HostedVersion(
       {
         servable: { model, version: '1.0.0', package: { digest: model, files: [] } },

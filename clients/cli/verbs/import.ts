@@ -4,7 +4,7 @@ import { InvalidArgumentError } from 'commander';
 import { formatDuration } from '../../../domain/format.js';
 import { isImported, wrongKind } from '../../../domain/model-definition.js';
 import { type ImportFiles, type ImportProgress, uploadImport } from '../../client/import-model.js';
-import { tellAskedRun } from '../asked-run.js';
+import { runOptions, tellAskedRun } from '../asked-run.js';
 import type { CliContext } from '../context.js';
 import { demandProtocolJson, type OnnxFile, readOnnxFile } from '../importing/import-files.js';
 import { filledOption, momentHelp, momentOption } from '../options.js';
@@ -25,28 +25,27 @@ type Options = {
 
 /** `import`: brings an ONNX file from elsewhere as the next version of a model, and with `--wait` shows its run to its end. */
 export function registerImport(program: Command, context: CliContext): void {
-  const command = program
-    .command('import <model> <file>')
-    .description('bring an ONNX file that was made elsewhere as the next version of a model whose versions are imported')
-    .option('--framework <text>', 'what made it, such as "xgboost 3.1.2"; what the file says of itself when absent', filledOption)
-    .option('--example <file>', 'a request that it answers, {"inputs":[…]} as JSON; one is made of its inputs when absent', filledOption)
-    .option('--expect <file>', 'what the native model answered to the example, {"outputs":[…]} as JSON', filledOption)
-    .option(
-      '--tolerance <number>',
-      'how far an answer may be from the expected one: relative, absolute below 1; default 1e-4',
-      toleranceOption,
-    )
-    .option('--trained-to <time>', `event time before which it saw rows: ${momentHelp}`, momentOption)
-    .option('-w, --wait', 'show each step until the run has ended; exit code 1 when it failed')
-    .option('-r, --reason <text>', 'why; it goes into the run and the audit', filledOption)
-    .option('--by <name>', 'who asks', filledOption, context.person)
-    .addHelpText(
-      'after',
-      examples(
-        'import churn model.onnx --framework "scikit-learn 1.7.2" --wait',
-        'import churn model.onnx --example request.json --expect answer.json --reason "trained on October"',
-      ),
-    );
+  const command = runOptions(
+    program
+      .command('import <model> <file>')
+      .description('bring an ONNX file that was made elsewhere as the next version of a model whose versions are imported')
+      .option('--framework <text>', 'what made it, such as "xgboost 3.1.2"; what the file says of itself when absent', filledOption)
+      .option('--example <file>', 'a request that it answers, {"inputs":[…]} as JSON; one is made of its inputs when absent', filledOption)
+      .option('--expect <file>', 'what the native model answered to the example, {"outputs":[…]} as JSON', filledOption)
+      .option(
+        '--tolerance <number>',
+        'how far an answer may be from the expected one: relative, absolute below 1; default 1e-4',
+        toleranceOption,
+      )
+      .option('--trained-to <time>', `event time before which it saw rows: ${momentHelp}`, momentOption),
+    context,
+  ).addHelpText(
+    'after',
+    examples(
+      'import churn model.onnx --framework "scikit-learn 1.7.2" --wait',
+      'import churn model.onnx --example request.json --expect answer.json --reason "trained on October"',
+    ),
+  );
   verb<Options>(command, context, async ({ out, args: [model = '', file = ''], options }) => {
     if (options.expect !== undefined && options.example === undefined)
       command.error('error: --expect is the answer to a request: give that too, with --example.');

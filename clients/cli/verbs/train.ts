@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { tellAskedRun } from '../asked-run.js';
+import { runOptions, tellAskedRun } from '../asked-run.js';
 import type { CliContext } from '../context.js';
-import { filledOption, momentHelp, momentOption } from '../options.js';
+import { momentHelp, momentOption } from '../options.js';
 import { examples, verb } from '../verb.js';
 
 type Options = {
@@ -14,21 +14,20 @@ type Options = {
 
 /** `train`: asks for a run, and with `--wait` shows it to its end. */
 export function registerTrain(program: Command, context: CliContext): void {
-  const command = program
-    .command('train <model>')
-    .description('train a model now, without waiting for its cool-down; it queues behind a run that trains')
-    .option('--as-of <time>', `model time that the run sees: ${momentHelp}`, momentOption)
-    .option('--no-cache', 'do every step anew, also those whose inputs did not change')
-    .option('-w, --wait', 'show each step until the run has ended; exit code 1 when it failed')
-    .option('-r, --reason <text>', 'why; it goes into the run and the audit', filledOption)
-    .option('--by <name>', 'who asks', filledOption, context.person)
-    .addHelpText(
-      'after',
-      examples(
-        'train demand-forecast --as-of 2011-11-01 --wait',
-        'train demand-forecast --no-cache --reason "the weather feed was repaired"',
-      ),
-    );
+  const command = runOptions(
+    program
+      .command('train <model>')
+      .description('train a model now, without waiting for its cool-down; it queues behind a run that trains')
+      .option('--as-of <time>', `model time that the run sees: ${momentHelp}`, momentOption)
+      .option('--no-cache', 'do every step anew, also those whose inputs did not change'),
+    context,
+  ).addHelpText(
+    'after',
+    examples(
+      'train demand-forecast --as-of 2011-11-01 --wait',
+      'train demand-forecast --no-cache --reason "the weather feed was repaired"',
+    ),
+  );
   verb<Options>(command, context, async ({ out, args: [model = ''], options }) => {
     const client = await context.client();
     const answer = await client.startRetrain(model, {
