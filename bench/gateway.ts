@@ -17,13 +17,14 @@ import { makeWorld } from './gateway/world.js';
 import { machine, tableOf } from './report.js';
 import { readPlaces } from './programs.js';
 
-// `npm run bench:gateway [-- --json] [--small] [--only gateway,echo]`: our gateway, its rivals, and what Node costs alone, in one run
-// on one machine. `--small` proves that the benchmark runs; its figures say nothing.
+// `npm run bench:gateway [-- --json] [--small] [--only 'gateway;echo'] [--shapes '16;64']`: our gateway, its rivals, and what Node costs
+// alone, in one run on one machine. `--small` proves that the benchmark runs; its figures say nothing.
 const { values: options } = parseArgs({
   options: {
     json: { type: 'boolean' },
     small: { type: 'boolean' },
     only: { type: 'string' },
+    shapes: { type: 'string' },
     rounds: { type: 'string' },
     part: { type: 'string' },
     port: { type: 'string' },
@@ -57,7 +58,12 @@ async function run(): Promise<void> {
       ? { warmUpMs: 200, ms: 300, rounds: 1 }
       : { warmUpMs: 3_000, ms: 2_000, rounds: Number(options.rounds ?? 3) };
     const bare = await bareRun(champion, options.small ? 200 : 5_000);
-    const { cells, notes } = await measure(context, { ...times, only: options.only?.split(',') ?? null, say });
+    const { cells, notes } = await measure(context, {
+      ...times,
+      only: options.only?.split(';') ?? null,
+      shapes: options.shapes?.split(';') ?? null,
+      say,
+    });
     console.log(`${machine()}\n`);
     for (const line of [...showTable(cells), ...notes]) console.log(line);
     const made = barsOf(cells, bare);

@@ -11,7 +11,7 @@ import type { BodyLimits } from './http/request-body.js';
 import { readBody } from './http/request-body.js';
 import { RequestError } from './http/request-error.js';
 import { admitSigned, isSigned } from './http/signed-request.js';
-import type { GatewayRequest } from './http/whole-request.js';
+import { type GatewayRequest, WholeRequest } from './http/whole-request.js';
 import type { Answer, Answering } from './endpoint-answers.js';
 import type { LogLine } from './log.js';
 import { reasonOf } from './log.js';
@@ -134,7 +134,7 @@ export function requestHandler(deps: HandlerDeps): RequestHandler {
 
   // Neither waits nor makes promises where there is nothing to wait for: most answers are there at once.
   const handle = (request: GatewayRequest): Reply | Promise<Reply> => {
-    const arrivedMs = performance.now();
+    const arrivedMs = request instanceof WholeRequest ? request.arrivedMs : performance.now();
     const trace = watch.begin(request.headers, arrivedMs);
     const begun: Begun = { request, endpoint: null, arrivedMs, trace };
     try {

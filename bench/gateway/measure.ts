@@ -25,6 +25,8 @@ export type Measurement = {
   readonly rounds: number;
   /** Only these servers; null for all. */
   readonly only: readonly string[] | null;
+  /** Only these shapes; null for all. */
+  readonly shapes: readonly string[] | null;
   readonly say: (line: string) => void;
 };
 
@@ -58,23 +60,15 @@ export async function measure(context: ServerContext, options: Measurement): Pro
       options.say(`starting ${name}…`);
       servers.set(name, await starts[name]!());
     }
-    for (let round = 1; round <= options.rounds; round++) {
-      options.say(`round ${round} of ${options.rounds}…`);
-      for (const [name, server] of servers) {
-        for (const shape of shapesOf(name)) note(name, shape.name, await loaded(server, { shape, options }));
-        if (name === 'gateway') {
-          note(name, withSlow, await besideSlow(server, options));
-          note(name, health, await healthUnderLoad(server, { shape: sixtyFour, ms: options.ms }));
-        }
-      }
-    }
-    // What leaves traces in a process, a larger heap above all, comes after what is compared with others.
-    for (let round = 1; round <= options.rounds; round++) {
-      options.say(`large bodies and floods, round ${round} of ${options.rounds}…`);
-      for (const [name, server] of servers) {
-        if (name !== 'gateway' && name !== 'gateway, ONNX Runtime') continue;
-        if (name === 'gateway') note(name, healthBesideLarge, await healthUnderLoad(server, { shape: large, ms: options.ms }));
-        for (const shape of floods) note(name, shape.name, refusalsAside(await loaded(server, { shape, options })));
+    for (const stage of stages) {
+      const asked = wanted.flatMap((name) => {
+        const trials = trialsOf(name).filter((trial) => trial.stage === stage && (options.shapes?.includes(trial.name) ?? true));
+        return trials.map((trial) => ({ name, trial }));
+      });
+      if (asked.length === 0) continue;
+      for (let round = 1; round <= options.rounds; round++) {
+        options.say(`${stage}, round ${round} of ${options.rounds}…`);
+        for (const { name, trial } of asked) note(name, trial.name, await trial.run(servers.get(name)!, options));
       }
     }
     const gateway = servers.get('gateway');
@@ -85,15 +79,54 @@ export async function measure(context: ServerContext, options: Measurement): Pro
   return { cells: [...rounds].map(([key, results]) => cell(key, results)), notes };
 }
 
-/** Columns that only the gateway has: the fast model while a slow one is asked, and health while all connections are busy. */
+/** The fast model while a slow one is asked, and health while all connections are busy. */
 export const withSlow = '16, beside a model of 20 ms';
 export const health = 'health, at 64';
+export const healthInFlood = 'health, beside 5,000 that ask again at once';
 export const healthBesideLarge = 'health, beside bodies of 10,000 rows';
 
-function shapesOf(name: string): readonly Shape[] {
-  if (name === 'gateway' || name === 'gateway, ONNX Runtime') return [...jsonShapes, binary32, grpc16];
-  if (name === 'mlserver') return [...jsonShapes, grpc16];
-  return name === 'gateway, 2 processes' ? [sixteen, sixtyFour] : jsonShapes;
+/** What leaves traces in a process, a larger heap and captures still to be written, comes after what is compared with others. */
+const stages = ['requests', 'floods', 'large bodies'] as const;
+
+/** One cell of the table: what is done to a server, and when. */
+type Trial = {
+  readonly stage: (typeof stages)[number];
+  readonly name: string;
+  readonly run: (server: Server, options: Measurement) => Promise<Round>;
+};
+
+function trialsOf(server: string): readonly Trial[] {
+  const asked = (shape: Shape): Trial => ({ stage: 'requests', name: shape.name, run: (on, options) => loaded(on, { shape, options }) });
+  const flooded = floods.map((shape): Trial => ({
+    stage: 'floods',
+    name: shape.name,
+    run: async (on, options) => refusalsAside(await loaded(on, { shape, options })),
+  }));
+  const alive = (name: string, stage: Trial['stage'], shape: Shape): Trial => ({
+    stage,
+    name,
+    run: (on, { ms }) => healthUnderLoad(on, { shape, ms }),
+  });
+  const besideLarge = alive(healthBesideLarge, 'large bodies', large);
+  switch (server) {
+    case 'gateway':
+      return [
+        ...[...jsonShapes, binary32, grpc16].map(asked),
+        { stage: 'requests', name: withSlow, run: besideSlow },
+        alive(health, 'requests', sixtyFour),
+        ...flooded,
+        alive(healthInFlood, 'floods', floods.at(-1)!),
+        besideLarge,
+      ];
+    case 'gateway, ONNX Runtime':
+      return [...[...jsonShapes, binary32, grpc16].map(asked), ...flooded];
+    case 'gateway, 2 processes':
+      return [sixteen, sixtyFour].map(asked);
+    case 'mlserver':
+      return [...[...jsonShapes, grpc16].map(asked), besideLarge];
+    default:
+      return [...jsonShapes.map(asked), besideLarge];
+  }
 }
 
 async function loaded(server: Server, { shape, options }: { shape: Shape; options: Measurement }): Promise<Round> {
@@ -118,17 +151,17 @@ function refusalsAside(round: Round): Round {
   return round.firstFailure?.startsWith('HTTP/1.1 503 ') === true ? { ...round, failed: 0 } : round;
 }
 
+/** How long a load stands before health is asked. */
+const settleMs = 1_000;
+
 async function healthUnderLoad(server: Server, { shape, ms }: { shape: Shape; ms: number }): Promise<Round> {
+  // The load stands before it is looked at: what opening thousands of connections takes is another question.
+  const before = { warmUpMs: settleMs, ms };
+  const loading = load({ port: server.port, model: fast, payloads: shape.payloads, connections: shape.connections, ...before });
+  await new Promise((resolve) => setTimeout(resolve, settleMs));
   // In a thread of its own: the one that makes the load is busy, too.
   const prober = new Worker(probe, { eval: true, workerData: server.port });
-  const result = await load({
-    port: server.port,
-    model: fast,
-    payloads: shape.payloads,
-    connections: shape.connections,
-    warmUpMs: 0,
-    ms,
-  });
+  const result = await loading;
   prober.postMessage('enough');
   const [times] = (await once(prober, 'message')) as [number[]];
   const sorted = times.toSorted((a, b) => a - b);
@@ -150,12 +183,12 @@ const probe = `
 const { get, Agent } = require('node:http');
 const { parentPort, workerData } = require('node:worker_threads');
 const agent = new Agent({ keepAlive: true });
-const times = [];
+const times = []; const began = performance.now();
 let enough = false;
 const ask = () => {
   const from = performance.now();
   get({ port: workerData, host: '127.0.0.1', path: '/v2/health/live', agent }, (answer) => {
-    answer.resume().on('end', () => times.push(performance.now() - from));
+    answer.resume().on('end', () => { const ms = performance.now() - from; times.push(ms); if (process.env.PROBE && ms > 40) console.error('SLOW', (from - began).toFixed(0), ms.toFixed(0)); });
   }).on('error', (error) => {
     // The last one is given up by this program itself.
     if (!enough) throw error;

@@ -1,5 +1,5 @@
 import { binary32, floods, grpc16, jsonShapes } from './shapes.js';
-import { type Cell, health, healthBesideLarge, withSlow } from './measure.js';
+import { type Cell, health, healthBesideLarge, healthInFlood, withSlow } from './measure.js';
 
 const titles: Readonly<Record<string, string>> = {
   echo: 'empty Node echo',
@@ -25,9 +25,14 @@ export function showTable(cells: readonly Cell[]): string[] {
   if (beside !== undefined) table.push('', `Fast model at 16 connections beside a model of 20 ms at 4: ${show(beside)}`);
   const live = find(cells, 'gateway', health);
   if (live !== undefined) table.push(`Health while 64 connections are busy: P50 ${ms(live.p50)}, slowest ${ms(live.p99)} ms`);
-  const besideLarge = find(cells, 'gateway', healthBesideLarge);
-  if (besideLarge !== undefined)
-    table.push(`Health beside bodies of 10,000 rows at 4 connections: P50 ${ms(besideLarge.p50)}, slowest ${ms(besideLarge.p99)} ms`);
+  for (const [shape, what] of [
+    [healthInFlood, 'Health beside 5,000 connections that ask again at once'],
+    [healthBesideLarge, 'Health beside bodies of 10,000 rows at 4 connections'],
+  ] as const)
+    for (const server of servers) {
+      const alive = find(cells, server, shape);
+      if (alive !== undefined) table.push(`${what}, ${titles[server]}: P50 ${ms(alive.p50)}, slowest ${ms(alive.p99)} ms`);
+    }
   for (const server of ['gateway', 'gateway, ONNX Runtime'])
     for (const { name } of floods) {
       const flooded = find(cells, server, name);

@@ -11,6 +11,7 @@ import type { Due } from './open-exchanges.js';
 import { QuickLane } from './quick-lane.js';
 import type { Reply } from './reply.js';
 import { ReplyHeads } from './reply-heads.js';
+import { RequestTurns } from './request-turns.js';
 import { TurnEnd } from './turn-end.js';
 import { refuseUnreadable } from './unreadable-request.js';
 import type { GatewayRequest } from './whole-request.js';
@@ -49,6 +50,7 @@ export function httpServer(config: GatewayConfig, handle: (request: GatewayReque
     handle,
     heads: new ReplyHeads(config.keepAliveTimeoutMs),
     refusals: new HeldRefusals(),
+    turns: new RequestTurns(),
     turnEnd: new TurnEnd(),
     isDraining,
     broken,
@@ -102,13 +104,16 @@ function soleListener(server: Server): (socket: Socket) => void {
   return (socket) => void listener!.call(server, socket);
 }
 
+/** Connections that wait to be accepted; the system may allow fewer. Beyond it a caller tries again after a second. */
+const backlog = 4_096;
+
 function listen(server: Server, config: GatewayConfig): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const reason = error.code === 'EADDRINUSE' ? 'the port is taken: choose another one, or 0 for a free one' : error.message;
       reject(new PerennialError('Conflict', `the gateway cannot listen on ${config.host}:${config.port}: ${reason}`, { cause: error }));
     });
-    server.listen(config.port, config.host, () => {
+    server.listen({ port: config.port, host: config.host, backlog }, () => {
       const { port, family, address } = server.address() as AddressInfo;
       resolve(`http://${family === 'IPv6' ? `[${address}]` : address}:${port}`);
     });

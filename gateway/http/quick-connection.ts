@@ -6,6 +6,7 @@ import type { Reply } from './reply.js';
 import type { ReplyHeads } from './reply-heads.js';
 import type { RequestHead } from './request-head.js';
 import { type StreamedReply, sendStream } from './streamed-reply.js';
+import type { RequestTurns } from './request-turns.js';
 import type { TurnEnd } from './turn-end.js';
 import { WholeRequest } from './whole-request.js';
 import { writeReply } from './write-reply.js';
@@ -16,6 +17,7 @@ export type QuickDeps = {
   readonly handle: (request: WholeRequest) => Reply | Promise<Reply>;
   readonly heads: ReplyHeads;
   readonly refusals: HeldRefusals;
+  readonly turns: RequestTurns;
   readonly turnEnd: TurnEnd;
   readonly sendTimeoutMs: number;
   /** Whether answers advise to connect anew. */
@@ -38,6 +40,10 @@ const maxHeadPieces = 4;
  * nothing has come since. `closing`: the last answer was given. `left`: it has ended, or is another's.
  */
 export type QuickState = 'fresh' | 'idle' | 'begun' | 'working' | 'closing' | 'left';
+
+/** Probes wait for nobody: an orchestrator kills a server that does not answer them in time, which helps no one. */
+const asksForHealth = ({ method, url }: WholeRequest): boolean =>
+  method === 'GET' && (url.startsWith('/v2/health/') || url === '/ping' || url === '/');
 
 /**
  * A connection while all that comes on it is usual: one whole request after the other, each sent when the one before was
@@ -142,7 +148,15 @@ export class QuickConnection {
     const { method, url, headers } = head;
     this.#closes = head.closes;
     this.#enter('working');
-    const reply = this.#deps.handle(new WholeRequest({ method, url, headers, body: bytes.subarray(head.bytes), socket: this.#socket }));
+    const request = new WholeRequest({ method, url, headers, body: bytes.subarray(head.bytes), socket: this.#socket });
+    if (this.#deps.turns.isOpen() || asksForHealth(request)) return this.#handle(request);
+    this.#deps.turns.later(() => {
+      if (this.#state === 'working') this.#handle(request);
+    });
+  }
+
+  #handle(request: WholeRequest): void {
+    const reply = this.#deps.handle(request);
     if (reply instanceof Promise) reply.then(this.#send, this.#cut);
     else this.#send(reply);
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { BodyRoom } from './body-room.js';
 import { unpackBody } from './content-encoding.js';
+import { isSharable, Pieces, SharedPieces } from './body-pieces.js';
 import { invalid } from './request-error.js';
 import type { RequestError } from './request-error.js';
 import { type GatewayRequest, WholeRequest } from './whole-request.js';
@@ -57,9 +58,7 @@ function readReceived(request: IncomingMessage, { maxBytes, room }: BodyLimits):
   // A caller that has left already is told nothing, and nothing is told of him.
   if (request.destroyed) return Promise.reject(invalid('the body ended early'));
   return new Promise((resolve, reject) => {
-    // Nearly every body comes in one piece.
-    let first: Buffer | undefined;
-    let more: Buffer[] | undefined;
+    const pieces = isSharable(request, announced) ? new SharedPieces(announced) : new Pieces();
     let bytes = 0;
     let refused = false;
     request.on('data', (chunk: Buffer) => {
@@ -68,21 +67,18 @@ function readReceived(request: IncomingMessage, { maxBytes, room }: BodyLimits):
       try {
         if (bytes > maxBytes) throw tooLarge(bytes, maxBytes);
         room.hold(request, bytes);
-        if (first === undefined) first = chunk;
-        else (more ??= [first]).push(chunk);
+        pieces.add(chunk);
       } catch (error) {
         refused = true;
-        first = more = undefined;
+        pieces.drop();
         reject(error as RequestError);
       }
     });
-    request.on('end', () => resolve(more === undefined ? (first ?? empty) : Buffer.concat(more)));
+    request.on('end', () => resolve(pieces.whole()));
     // A caller that leaves before the end is an error of the request, too.
     request.on('error', () => reject(invalid('the body ended early')));
   });
 }
-
-const empty = Buffer.alloc(0);
 
 function tooLarge(bytes: number, maxBytes: number): RequestError {
   return invalid(`the body of ${bytes} bytes or more exceeds the maximum allowed value of ${maxBytes} bytes`);

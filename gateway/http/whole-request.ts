@@ -12,6 +12,8 @@ export class WholeRequest {
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
   readonly socket: CallerConnection;
+  /** When it was there, by `performance.now()`. */
+  readonly arrivedMs = performance.now();
 
   constructor({ method, url, headers, body, socket }: Parts) {
     this.method = method;

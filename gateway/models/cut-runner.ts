@@ -1,8 +1,9 @@
+import { ownTurn } from '../own-turn.js';
 import type { Runner } from './runner.js';
 import type { NamedTensors, Tensor } from './tensors.js';
 import { concatenate, sliceRows } from './tensors.js';
 
-/** Cuts what has more than `maxRows` rows into several runs, and lets the event loop turn between them. */
+/** Cuts what has more than `maxRows` rows into several runs, each in a turn of its own. */
 export function cutRuns(runner: Runner, maxRows: number): Runner {
   return {
     ...runner,
@@ -16,7 +17,7 @@ export function cutRuns(runner: Runner, maxRows: number): Runner {
 async function inParts(runner: Runner, feeds: NamedTensors, of: { rows: number; maxRows: number }): Promise<NamedTensors> {
   const parts: NamedTensors[] = [];
   for (let from = 0; from < of.rows; from += of.maxRows) {
-    if (from > 0) await new Promise((resolve) => setImmediate(resolve));
+    await ownTurn();
     const rows = Math.min(of.maxRows, of.rows - from);
     const outputs = await runner.run(mapped(feeds, (tensor) => sliceRows(tensor, from, rows)));
     for (const name in outputs) {

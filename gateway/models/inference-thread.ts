@@ -2,11 +2,10 @@
  * Program of a thread that holds one model. It imports nothing but Node's own modules by name, so that it can be started
  * from any place; ONNX Runtime is found from where the gateway's code is.
  */
-import { readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type * as OnnxRuntime from 'onnxruntime-node';
+import { stepBack } from '../step-back.js';
 import type { Tensor, TensorMeta } from './tensors.js';
 import type { ThreadAnswer, ThreadCall, ThreadData } from './thread-messages.js';
 
@@ -14,7 +13,6 @@ const data = workerData as ThreadData;
 const { requireFrom, sessionOptions, turn } = data;
 const ort = createRequire(requireFrom)('onnxruntime-node') as typeof OnnxRuntime;
 const port = parentPort!;
-const niceness = 10;
 
 const answer = (message: ThreadAnswer): void => port.postMessage(message);
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -55,19 +53,6 @@ async function run(session: OnnxRuntime.InferenceSession, call: Extract<ThreadCa
     answer({ kind: 'done', id: call.id, outputs });
   } catch (error) {
     answer({ kind: 'failed', id: call.id, reason: reasonOf(error) });
-  }
-}
-
-/**
- * Has the event loop's thread go first when both want a core: it has many callers waiting, this one a model. On Linux
- * a priority is a thread's own; elsewhere it would be the whole process's, and stays.
- */
-function stepBack(): void {
-  if (process.platform !== 'linux') return;
-  try {
-    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), niceness);
-  } catch {
-    // Only fairness is lost.
   }
 }
 

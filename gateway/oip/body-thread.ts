@@ -1,11 +1,14 @@
 /** Program of the thread that reads large inference bodies, so that the event loop does not stand still while one is read. */
 import { parentPort } from 'node:worker_threads';
 import { RequestError } from '../http/request-error.js';
+import { stepBack } from '../step-back.js';
 import type { ReadAnswer, ReadCall } from './body-messages.js';
 import { condensed } from './condensed-request.js';
 import { readInferBody } from './infer-body.js';
 
 const port = parentPort!;
+
+stepBack();
 
 port.on('message', ({ id, body, maxJsonDepth }: ReadCall) => {
   try {

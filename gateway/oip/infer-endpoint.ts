@@ -6,7 +6,8 @@ import type { InferRequest } from './oip-request.js';
 import { inferReply } from './oip-response.js';
 import { scheduleOf } from './schedule-policy.js';
 import type { Cancel } from '../models/batcher.js';
-import type { Predictor } from '../prediction/predictor.js';
+import { ownTurn } from '../own-turn.js';
+import type { PredictionAnswer, Predictor } from '../prediction/predictor.js';
 import type { Reply } from '../http/reply.js';
 
 export type InferCall = {
@@ -24,7 +25,11 @@ export function infer(deps: { predictor: Predictor; bodies: BodyReader }, call: 
   const headLength = headers['inference-header-content-length'];
   deps.predictor.refuseEarly({ model, version, body, arrivedMs });
   const read = deps.bodies.read({ body, headLength });
-  return read instanceof Promise ? read.then((later) => answer(deps.predictor, call, later)) : answer(deps.predictor, call, read);
+  if (!(read instanceof Promise)) return answer(deps.predictor, call, read);
+  return read.then(async (later) => {
+    await ownTurn();
+    return answer(deps.predictor, call, later);
+  });
 }
 
 function answer(predictor: Predictor, call: InferCall, read: ReadBody): Reply | Promise<Reply> {
@@ -46,8 +51,15 @@ function answer(predictor: Predictor, call: InferCall, read: ReadBody): Reply | 
     priority,
     deadlineMs,
   });
-  return answered instanceof Promise ? answered.then(inferReply) : inferReply(answered);
+  return answered instanceof Promise ? answered.then(replyInTime) : inferReply(answered);
 }
+
+/** To write down many rows takes a turn of its own. */
+function replyInTime(answer: PredictionAnswer): Reply | Promise<Reply> {
+  return answer.ids.length > manyRows ? ownTurn().then(() => inferReply(answer)) : inferReply(answer);
+}
+
+const manyRows = 500;
 
 /** Parameters of a request without a head. */
 const none: InferRequest['parameters'] = {};

@@ -1,6 +1,7 @@
 import type { Capture, CaptureStore } from '../../activities/ports.js';
 import { PerennialError } from '../../domain/errors.js';
 import { bucketCount, bucketOf } from '../../domain/routing.js';
+import { ownTurn } from '../own-turn.js';
 import { LoopPressure } from './loop-pressure.js';
 import { isRefusal } from './store-refusal.js';
 
@@ -99,7 +100,7 @@ export class CaptureBuffer {
     this.#coming++;
     const take = (): void => {
       for (const end = Math.min(rows, row + rowsATurn); row < end; row++) this.add(captureOf(row));
-      if (row < rows) setImmediate(take);
+      if (row < rows) void ownTurn().then(take);
       else this.#coming--;
     };
     take();

@@ -5,7 +5,7 @@ import { storable, storableText } from '../storable.js';
 import { storeLabels } from './labels.js';
 
 /** Rows of one statement: large enough to spare round trips, small enough to stay under a few megabytes. */
-const rowsPerInsert = 2_000;
+const rowsPerInsert = 500;
 
 /** Captures and labels in Postgres. Writing the same captures again stores nothing new, so a caller may retry a batch. */
 export function createCaptureStore(db: Kysely<Database>): CaptureStore {
