@@ -223,6 +223,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const server = httpServer(config, handler.handle);
   metrics.sample(
     gauge('gateway_connections', 'Open HTTP connections', () => server.connections),
+    gauge('gateway_requests_waiting', 'Requests that were read and wait for their turn', () => server.waiting),
     counter('gateway_unreadable_total', 'Requests that were no HTTP that can be read', () => server.unreadable),
     gauge('gateway_body_bytes', 'Memory held by request bodies over 64 KiB', () => bodies.room.bytes),
     counter('gateway_access_denied_total', 'Calls refused for want of a key, a role or a rate', () => access.denied),

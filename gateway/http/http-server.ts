@@ -19,6 +19,8 @@ import type { GatewayRequest } from './whole-request.js';
 export type HttpServer = {
   /** Connections that are open now. */
   readonly connections: number;
+  /** Requests that were read and wait for their turn. */
+  readonly waiting: number;
   /** Requests that could not be read as HTTP, or broke off or took too long before they could. */
   readonly unreadable: number;
   /** Listens; answers the address. `Conflict` when the port is taken. */
@@ -45,12 +47,13 @@ export function httpServer(config: GatewayConfig, handle: (request: GatewayReque
   };
   const server = nodeServer(config, { handle, isDraining, broken });
   const takeOver = soleListener(server);
+  const turns = new RequestTurns();
   const lane = new QuickLane({
     config,
     handle,
     heads: new ReplyHeads(config.keepAliveTimeoutMs),
     refusals: new HeldRefusals(),
-    turns: new RequestTurns(),
+    turns,
     turnEnd: new TurnEnd(),
     isDraining,
     broken,
@@ -70,6 +73,9 @@ export function httpServer(config: GatewayConfig, handle: (request: GatewayReque
   return {
     get connections() {
       return connections;
+    },
+    get waiting() {
+      return turns.waiting;
     },
     get unreadable() {
       return unreadable;
