@@ -1,9 +1,9 @@
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { Server, status } from '@grpc/grpc-js';
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
-import { PerennialError } from '../../domain/errors.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import type { RequestError } from '../http/request-error.js';
+import { type GrpcListener, grpcListener } from './grpc-listener.js';
 import { healthOf } from './health.js';
 import type { InferenceDeps } from './inference-call.js';
 import { textOf } from './inference-call.js';
@@ -28,6 +28,7 @@ export type GrpcDeps = InferenceDeps & {
     | 'grpcMaxStreams'
     | 'grpcMaxInFlight'
     | 'maxBodyBytes'
+    | 'maxConnections'
     | 'followEveryMs'
     | 'requestTimeoutMs'
   >;
@@ -94,19 +95,18 @@ export function grpcServer(deps: GrpcDeps): GrpcServer {
     }),
   );
   let watch: NodeJS.Timeout | undefined;
+  let listener: GrpcListener | undefined;
   return {
     look: health.look,
     async listen() {
-      const address = await bind(server, config).catch((error: unknown) => {
-        if (!config.grpcPortMayMove) throw error;
-        return bind(server, { ...config, grpcPort: 0 });
-      });
+      listener = await grpcListener(server, config);
       watch = setInterval(health.look, config.followEveryMs);
       slowSenders.start();
-      return address;
+      return listener.address;
     },
     async close(limitMs) {
       clearInterval(watch);
+      listener?.close();
       health.look();
       streams.drain();
       longCalls.end();
@@ -121,23 +121,4 @@ export function grpcServer(deps: GrpcDeps): GrpcServer {
       slowSenders.stop();
     },
   };
-}
-
-function bind(server: Server, { host, grpcPort, grpcTls }: GrpcDeps['config']): Promise<string> {
-  const named = host.includes(':') ? `[${host}]` : host;
-  const credentials =
-    grpcTls === null
-      ? ServerCredentials.createInsecure()
-      : ServerCredentials.createSsl(
-          grpcTls.clientAuthority === null ? null : Buffer.from(grpcTls.clientAuthority),
-          [{ cert_chain: Buffer.from(grpcTls.certificate), private_key: Buffer.from(grpcTls.key) }],
-          grpcTls.clientAuthority !== null,
-        );
-  return new Promise((resolve, reject) => {
-    server.bindAsync(`${named}:${grpcPort}`, credentials, (error, port) => {
-      if (error === null) return resolve(`${named}:${port}`);
-      const reason = error.message.includes('EADDRINUSE') ? 'the port is taken: choose another one, or 0 for a free one' : error.message;
-      reject(new PerennialError('Conflict', `the gateway cannot listen for gRPC on ${named}:${grpcPort}: ${reason}`, { cause: error }));
-    });
-  });
 }

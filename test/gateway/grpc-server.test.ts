@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -162,6 +163,30 @@ describe('TLS', () => {
 });
 
 describe('the port', () => {
+  it('takes no more connections than there may be; their places are free again afterwards', async () => {
+    const { grpcAddress, url } = await serve({ maxConnections: 3 });
+    const session = () => {
+      const opened = connect(`http://${grpcAddress}`);
+      opened.on('error', () => undefined);
+      return opened;
+    };
+    const first = [session(), session(), session()];
+    await until(() => Promise.resolve(first.every(({ connecting }) => !connecting)));
+    const more = session();
+    await once(more, 'close');
+    expect(first.every(({ closed, destroyed }) => !closed && !destroyed)).toBe(true);
+    for (const one of first) one.close();
+    const client = new GrpcClient(grpcAddress);
+    await until(() =>
+      client.call<{ live: boolean }>('ServerLive', {}).then(
+        ({ live }) => live,
+        () => false,
+      ),
+    );
+    // The connections of HTTP are counted by themselves.
+    expect((await get(`${url}/v2/health/live`)).status).toBe(200);
+  });
+
   it('is an error when it is taken, and moves on where it may', async () => {
     const { grpcAddress } = await serve();
     const taken = Number(grpcAddress.split(':')[1]);
