@@ -65,7 +65,7 @@ export class LifecycleDesk {
       if (repeated !== undefined) return repeated.answer;
       const answer = await this.#judge(request);
       rememberAnswer(this.state, request.requestId, answer);
-      if (answer.kind === 'refused') await this.#audit('retrain', { by: request.by, outcome: 'refused', reason: answer.reason });
+      if (answer.kind === 'refused') await this.audit('retrain', { by: request.by, outcome: 'refused', reason: answer.reason });
       return answer;
     });
   }
@@ -226,7 +226,7 @@ export class LifecycleDesk {
       await task();
     } catch (error) {
       if (isCancellation(error)) throw error;
-      await this.#audit('lifecycle', { by: 'perennial', outcome: 'failed', reason: reasonOf(error) });
+      await this.audit('lifecycle', { by: 'perennial', outcome: 'failed', reason: reasonOf(error) });
     }
   }
 
@@ -271,7 +271,7 @@ export class LifecycleDesk {
         steps: [],
       };
       this.state.rollout = null;
-      await this.#audit('rollout', { by: requestedBy, outcome: 'refused', reason: outcome.reason });
+      await this.audit('rollout', { by: requestedBy, outcome: 'refused', reason: outcome.reason });
       if (run !== null) await this.#tellRun(run, outcome);
     }
   }
@@ -294,7 +294,8 @@ export class LifecycleDesk {
     await signalQuietly(() => getExternalWorkflowHandle(workflowIds.retrain(this.#model, run)).signal(rolloutEndedSignal, result));
   }
 
-  async #audit(action: string, entry: { by: string; outcome: 'refused' | 'failed'; reason: string }): Promise<void> {
+  /** Tells the audit of what was refused or failed. */
+  async audit(action: string, entry: { by: string; outcome: 'refused' | 'failed'; reason: string }): Promise<void> {
     await registry.audit({ model: this.#model, action, ...entry, key: `${action}:${uuid4()}` });
   }
 

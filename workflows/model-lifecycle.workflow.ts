@@ -7,6 +7,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { SignalDefinition } from '@temporalio/common';
 import { workflowIds } from '../contracts/ids.js';
 import {
   approveSignal,
@@ -31,6 +32,7 @@ import {
 import type { CommandAnswer } from '../contracts/rollout.js';
 import type { Decision } from '../domain/approval.js';
 import { promptly, registry } from './activity-proxies.js';
+import { bySignal } from './lifecycle-signals.js';
 import { LifecycleDesk } from './lifecycle-desk.js';
 import { rollBack, setPaused } from './lifecycle-commands.js';
 import { freshState, type MutableState, upgradeState } from './lifecycle-state.js';
@@ -118,15 +120,30 @@ export async function modelLifecycle(input: LifecycleInput): Promise<void> {
       ),
     { validator: checkPromote },
   );
-  // The same by signal, for plain `temporal workflow signal`: no answer, so a refusal is in the audit alone.
-  setHandler(retrainSignal, (request) => afterReady(async () => void (await desk.accept(request))));
-  setHandler(approveSignal, (decision) => afterReady(async () => void (await decide({ ...decision, decision: 'approve' }, registry))));
-  setHandler(rejectSignal, (decision) => afterReady(async () => void (await decide({ ...decision, decision: 'reject' }, registry))));
-  setHandler(rollbackSignal, (request) =>
-    afterReady(async () => void (await answered(() => rollBack(input.model, state, request), refusal))),
-  );
-  setHandler(pauseSignal, (request) => afterReady(async () => void (await setPaused(input.model, state, { ...request, paused: true }))));
-  setHandler(resumeSignal, (request) => afterReady(async () => void (await setPaused(input.model, state, { ...request, paused: false }))));
+  // The same by signal, for plain `temporal workflow signal`.
+  const command = <T>(signal: SignalDefinition<[T]>, check: (payload: T) => void, carryOut: (payload: T) => Promise<string | null>): void =>
+    setHandler(signal, (payload) => afterReady(() => bySignal(desk, { action: signal.name, payload, check, carryOut })));
+  const reasonAgainst = (answer: CommandAnswer): string | null => (answer.accepted ? null : answer.reason);
+  // What is refused of these two is in the audit already.
+  command(retrainSignal, checkRetrain, async (request) => {
+    await desk.accept(request);
+    return null;
+  });
+  for (const [signal, kind] of [
+    [approveSignal, 'approve'],
+    [rejectSignal, 'reject'],
+  ] as const)
+    command(
+      signal,
+      (given) => checkDecision({ ...given, decision: kind }),
+      async (given) => {
+        await decide({ ...given, decision: kind }, registry);
+        return null;
+      },
+    );
+  command(rollbackSignal, checkCommand, async (request) => reasonAgainst(await rollBack(input.model, state, request)));
+  command(pauseSignal, checkCommand, async (request) => reasonAgainst(await setPaused(input.model, state, { ...request, paused: true })));
+  command(resumeSignal, checkCommand, async (request) => reasonAgainst(await setPaused(input.model, state, { ...request, paused: false })));
   setHandler(runPhaseSignal, (phase) => afterReady(async () => desk.runPhase(phase)));
   setHandler(runEndedSignal, (result) => afterReady(async () => desk.runEnded(result)));
   setHandler(rolloutClosedSignal, (result) => afterReady(async () => desk.rolloutClosed(result)));
