@@ -166,6 +166,9 @@ export function halfOfMemory(): number {
   return Math.floor((constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()) / 2);
 }
 
+/** How long a model may take to load, and each of its first runs: no version is taken that takes longer. */
+export const modelLoadLimitMs = 60_000;
+
 const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   publicUrl: null,
   token: null,
@@ -236,7 +239,7 @@ const defaults: Omit<GatewayConfig, 'id' | 'host' | 'port' | 'folder'> = {
   captureDiskEveryMs: 5_000,
   cacheMaxBytes: 64 * 1024 * 1024,
   loadsAtOnce: 2,
-  loadLimitMs: 60_000,
+  loadLimitMs: modelLoadLimitMs,
   leaseEveryMs: 1_000,
   leaseTtlMs: 5_000,
   followEveryMs: 1_000,

@@ -2,6 +2,7 @@ import type { ModelTrial, ModelTrials, PackageAnswers, PackageTrials, TrialTenso
 import type { ServingSpec } from '../../contracts/artifacts.js';
 import { PerennialError } from '../../domain/errors.js';
 import { outcomeHistory } from '../../domain/outcome-history.js';
+import { modelLoadLimitMs } from '../gateway-config.js';
 import { RequestError } from '../http/request-error.js';
 import { quote, readInferRequest } from '../oip/oip-request.js';
 import type { OutputTensor, Predicted, Prepared, ServingPlan } from '../plans/serving-plan.js';
@@ -12,8 +13,8 @@ import { checkRowsAgree } from './row-agreement.js';
 import type { NamedTensors } from './tensors.js';
 import { sliceRows } from './tensors.js';
 
-/** Far above what models of a gateway take, far below what a worker's machine has. */
-const limits = { memoryBytes: 4 * 1024 ** 3, limitMs: 120_000 };
+/** As long as a gateway gives a model; memory far above what models of a gateway take, far below what a worker's machine has. */
+const limits = { memoryBytes: 4 * 1024 ** 3, limitMs: modelLoadLimitMs };
 /** How long all measured runs may take together. */
 const measuringMs = 20_000;
 /** A model whose runs take longer is asked as few rows as will do. */
