@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { median } from '../report.js';
 import { loadGrpc } from './grpc-load.js';
-import { binary32, floods, grpc16, jsonShapes, large, sixteen, sixtyFour, type Shape } from './shapes.js';
+import { binary32, floods, grpc16, jsonShapes, large, rows32, sixteen, sixtyFour, type Shape } from './shapes.js';
 import { load, type LoadResult } from './load.js';
 import { type Server, type ServerContext, startFastApi, startGateway, startMlServer, startPart } from './servers.js';
 import { fast, slow } from './world.js';
@@ -105,7 +105,7 @@ function trialsOf(server: string): readonly Trial[] {
   const alive = (name: string, stage: Trial['stage'], shape: Shape): Trial => ({
     stage,
     name,
-    run: (on, { ms }) => healthUnderLoad(on, { shape, ms }),
+    run: (on, options) => healthUnderLoad(on, { shape, options }),
   });
   const besideLarge = alive(healthBesideLarge, 'large bodies', large);
   switch (server) {
@@ -121,7 +121,7 @@ function trialsOf(server: string): readonly Trial[] {
     case 'gateway, ONNX Runtime':
       return [...[...jsonShapes, binary32, grpc16].map(asked), ...flooded];
     case 'gateway, 2 processes':
-      return [sixteen, sixtyFour].map(asked);
+      return [sixteen, sixtyFour, rows32].map(asked);
     case 'mlserver':
       return [...[...jsonShapes, grpc16].map(asked), besideLarge];
     default:
@@ -151,14 +151,12 @@ function refusalsAside(round: Round): Round {
   return round.firstFailure?.startsWith('HTTP/1.1 503 ') === true ? { ...round, failed: 0 } : round;
 }
 
-/** How long a load stands before health is asked. */
-const settleMs = 1_000;
-
-async function healthUnderLoad(server: Server, { shape, ms }: { shape: Shape; ms: number }): Promise<Round> {
+async function healthUnderLoad(server: Server, { shape, options }: { shape: Shape; options: Measurement }): Promise<Round> {
   // The load stands before it is looked at: what opening thousands of connections takes is another question.
-  const before = { warmUpMs: settleMs, ms };
-  const loading = load({ port: server.port, model: fast, payloads: shape.payloads, connections: shape.connections, ...before });
-  await new Promise((resolve) => setTimeout(resolve, settleMs));
+  const { warmUpMs, ms } = options;
+  const { payloads, connections } = shape;
+  const loading = load({ port: server.port, model: fast, payloads, connections, warmUpMs, ms });
+  await new Promise((resolve) => setTimeout(resolve, warmUpMs));
   // In a thread of its own: the one that makes the load is busy, too.
   const prober = new Worker(probe, { eval: true, workerData: server.port });
   const result = await loading;
@@ -178,24 +176,36 @@ async function leftOut(gateway: Server): Promise<string> {
   return `Captures: ${(100 * (1 - out / all)).toFixed(0)}% of ${all.toLocaleString('en')} requests, the rest was thinned out and counted`;
 }
 
-/** Asks for health every 20 ms until it is told that it is enough, then tells the times. */
+/** Asks for health every 20 ms until it is told that it is enough, then tells the times; what is not answered by then counts as it stands. */
 const probe = `
 const { get, Agent } = require('node:http');
 const { parentPort, workerData } = require('node:worker_threads');
 const agent = new Agent({ keepAlive: true });
-const times = []; const began = performance.now();
+const times = [];
+const asked = new Set();
 let enough = false;
 const ask = () => {
   const from = performance.now();
+  asked.add(from);
   get({ port: workerData, host: '127.0.0.1', path: '/v2/health/live', agent }, (answer) => {
-    answer.resume().on('end', () => { const ms = performance.now() - from; times.push(ms); if (process.env.PROBE && ms > 40) console.error('SLOW', (from - began).toFixed(0), ms.toFixed(0)); });
+    answer.resume().on('end', () => {
+      asked.delete(from);
+      times.push(performance.now() - from);
+    });
   }).on('error', (error) => {
-    // The last one is given up by this program itself.
+    // Those that are given up by this program itself.
     if (!enough) throw error;
   });
 };
 const timer = setInterval(ask, 20);
-parentPort.on('message', () => { enough = true; clearInterval(timer); parentPort.postMessage(times); parentPort.close(); agent.destroy(); });
+parentPort.on('message', () => {
+  enough = true;
+  clearInterval(timer);
+  for (const from of asked) times.push(performance.now() - from);
+  parentPort.postMessage(times);
+  parentPort.close();
+  agent.destroy();
+});
 `;
 
 function cell(key: string, rounds: readonly Round[]): Cell {

@@ -67,6 +67,7 @@ export function httpServer(config: GatewayConfig, handle: (request: GatewayReque
   });
   server.on('connection', (socket) => {
     connections++;
+    turns.accepted();
     socket.once('close', () => connections--);
     lane.take(socket);
   });

@@ -1,5 +1,7 @@
 /** How long requests are answered on end before the event loop turns. */
 const turnMs = 5;
+/** The same while callers connect: a turn of the event loop accepts a single connection (libuv since 1.45), however many wait. */
+const acceptingTurnMs = 0.1;
 /** What was answered is thrown away by so many. */
 const forgetAfter = 1_024;
 
@@ -12,11 +14,17 @@ export class RequestTurns {
   #requests: (() => void)[] = [];
   #answered = 0;
   #untilMs = 0;
+  #isAccepting = false;
   #isSet = false;
 
   /** Requests that wait for their turn. */
   get waiting(): number {
     return this.#requests.length - this.#answered;
+  }
+
+  /** To be called when a connection was accepted: others may wait behind it, and health may be asked on one of them. */
+  accepted(): void {
+    this.#isAccepting = true;
   }
 
   /** Whether a request may be answered now; if not, it is for `later`. */
@@ -42,7 +50,8 @@ export class RequestTurns {
 
   readonly #turn = (): void => {
     this.#isSet = false;
-    const untilMs = performance.now() + turnMs;
+    const untilMs = performance.now() + (this.#isAccepting ? acceptingTurnMs : turnMs);
+    this.#isAccepting = false;
     while (this.waiting > 0 && performance.now() < untilMs) this.#requests[this.#answered++]!();
     if (this.#answered > forgetAfter) {
       this.#requests = this.#requests.slice(this.#answered);

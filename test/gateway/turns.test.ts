@@ -1,7 +1,8 @@
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { gatewayConfig } from '../../gateway/gateway-config.js';
 import { httpServer } from '../../gateway/http/http-server.js';
 import { json } from '../../gateway/http/reply.js';
+import { RequestTurns } from '../../gateway/http/request-turns.js';
 import { ownTurn } from '../../gateway/own-turn.js';
 import { get, post } from './support/front-cases.js';
 import { openRaw } from './support/raw-socket.js';
@@ -71,6 +72,68 @@ describe('while many ask at once', () => {
     expect(order).not.toContain(`{"i":${crowd - 1}}`);
     for (const { socket } of opened) socket.destroy();
     await gone.closed;
+  });
+});
+
+describe('a turn of requests', () => {
+  /** What is answered in each turn while answers take this long, by a clock of the test's. */
+  async function turnsOf(requests: number, answerMs: number, before: (turns: RequestTurns) => void): Promise<number[]> {
+    let nowMs = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+    try {
+      const turns = new RequestTurns();
+      const answered: number[] = [];
+      let count = 0;
+      before(turns);
+      for (let i = 0; i < requests; i++)
+        turns.later(() => {
+          count++;
+          nowMs += answerMs;
+        });
+      while (turns.waiting > 0) {
+        count = 0;
+        await new Promise((resolve) => setImmediate(resolve));
+        answered.push(count);
+        before(turns);
+      }
+      return answered;
+    } finally {
+      clock.mockRestore();
+    }
+  }
+
+  test('takes five milliseconds', async () => {
+    expect(await turnsOf(25, 0.5, () => undefined)).toEqual([10, 10, 5]);
+  });
+
+  test('is short while callers connect, since each turn accepts but one of them', async () => {
+    expect(await turnsOf(6, 0.05, (turns) => turns.accepted())).toEqual([2, 2, 2]);
+    expect(await turnsOf(2, 500, (turns) => turns.accepted())).toEqual([1, 1]);
+  });
+
+  test('is none for a request that need not wait, until it has taken its time', () => {
+    let nowMs = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+    const turns = new RequestTurns();
+    expect(turns.isOpen()).toBe(true);
+    nowMs = 4.9;
+    expect(turns.isOpen()).toBe(true);
+    nowMs = 5;
+    expect(turns.isOpen()).toBe(false);
+    clock.mockRestore();
+  });
+
+  test('answers what comes while it answers', async () => {
+    const turns = new RequestTurns();
+    let left = 5_000;
+    const answer = (): void => {
+      if (--left >= 10) turns.later(answer);
+    };
+    for (let i = 0; i < 10; i++) turns.later(answer);
+    while (turns.waiting > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(left).toBe(0);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(turns.isOpen()).toBe(true);
   });
 });
 
