@@ -61,6 +61,8 @@ export class QuickConnection {
   #needed = 0;
   #headPieces = 0;
   #closes = false;
+  /** The request that waits for its turn. */
+  #waiting: WholeRequest | null = null;
   /** The answer that goes out at the end of the turn. */
   #due: Reply | null = null;
   /** Answers on end that refused. */
@@ -150,10 +152,16 @@ export class QuickConnection {
     this.#enter('working');
     const request = new WholeRequest({ method, url, headers, body: bytes.subarray(head.bytes), socket: this.#socket });
     if (this.#deps.turns.isOpen() || asksForHealth(request)) return this.#handle(request);
-    this.#deps.turns.later(() => {
-      if (this.#state === 'working') this.#handle(request);
-    });
+    this.#waiting = request;
+    this.#deps.turns.later(this.#handleWaiting);
   }
+
+  /** Made once: thousands wait where there is a flood, and what they leave behind is to be collected. */
+  readonly #handleWaiting = (): void => {
+    const request = this.#waiting;
+    this.#waiting = null;
+    if (request !== null && this.#state === 'working') this.#handle(request);
+  };
 
   #handle(request: WholeRequest): void {
     const reply = this.#deps.handle(request);
