@@ -62,7 +62,7 @@ export function endpointAnswers(deps: AnswerDeps): Answer {
   const { logging, traceSettings, siblings, bodies, sageMaker, ready } = deps;
   const { maxJsonDepth, maxBodyBytes } = config;
   const { captures, redactors } = capturing;
-  const streams = { tables, maxJsonDepth, maxBodyBytes, room: bodies.room };
+  const streams = { tables, reader: deps.bodyReader, maxJsonDepth, maxBodyBytes, room: bodies.room };
   const flush = async (): Promise<Reply> => {
     await Promise.all([capturing.flush(), latencies?.flush()]);
     return json(200, { written: captures.written, dropped: captures.dropped, waiting: captures.waiting });
@@ -143,7 +143,7 @@ export function endpointAnswers(deps: AnswerDeps): Answer {
       case 'v1Predict':
         return whenRead(readBody(request, bodies), (received) =>
           v1Predict(
-            { predictor, maxJsonDepth },
+            { predictor, bodies: deps.bodyReader, maxJsonDepth },
             { ...endpoint, headers, body: received, arrivedMs, cancel: new CallerGone(request.socket) },
           ),
         );

@@ -183,13 +183,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
   });
   metrics.sample(...jobFigures(queue));
   const ready = (): boolean => follower.ready && !draining;
-  const sageMaker = sageMakerRoutes({ tables, queue, named, mode: deps.container ?? null, config, ready });
+  const bodyReader = new BodyReader({ maxJsonDepth: config.maxJsonDepth, threadBytes: config.bodyThreadBytes, program: config.bodyThread });
+  const sageMaker = sageMakerRoutes({ tables, queue, named, mode: deps.container ?? null, config, bodies: bodyReader, ready });
   const siblings = deps.siblings ?? null;
   let url = '';
   let grpcAddress = '';
   let draining = false;
 
-  const bodyReader = new BodyReader({ maxJsonDepth: config.maxJsonDepth, threadBytes: config.bodyThreadBytes, program: config.bodyThread });
   const answer = endpointAnswers({
     config,
     bodyReader,
@@ -226,6 +226,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     gauge('gateway_requests_waiting', 'Requests that were read and wait for their turn', () => server.waiting),
     counter('gateway_unreadable_total', 'Requests that were no HTTP that can be read', () => server.unreadable),
     gauge('gateway_body_bytes', 'Memory held by request bodies over 64 KiB', () => bodies.room.bytes),
+    counter('gateway_bodies_in_thread_total', 'Large bodies that were read in the thread', () => bodyReader.readInThread),
     counter('gateway_access_denied_total', 'Calls refused for want of a key, a role or a rate', () => access.denied),
   );
   const grpc =

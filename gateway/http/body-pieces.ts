@@ -60,12 +60,23 @@ export class SharedPieces extends Pieces {
   }
 }
 
-/** Whether a body is a large one in JSON, which is read in a thread, and its length is known. Others may go where shared memory is not taken. */
+/** What is read in a thread where it is large. Others may go where shared memory is not taken. */
+const sharedTypes: ReadonlySet<string> = new Set([
+  'application/json',
+  'application/jsonlines',
+  'application/jsonl',
+  'application/x-ndjson',
+  'application/x-jsonlines',
+  'text/csv',
+  'application/x-npy',
+]);
+
+/** Whether a body is a large one that is read in a thread, and its length is known. */
 export function isSharable({ headers }: IncomingMessage, announced: number): boolean {
   return (
     announced >= sharedFromBytes &&
     headers['content-encoding'] === undefined &&
     headers['inference-header-content-length'] === undefined &&
-    headers['content-type']?.startsWith('application/json') === true
+    sharedTypes.has((headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase())
   );
 }

@@ -4,9 +4,10 @@ import { PerennialError } from '../../domain/errors.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { requestErrorOf } from '../http/reply.js';
 import { invalid, RequestError } from '../http/request-error.js';
+import type { InferRequest } from '../oip/oip-request.js';
 import { element } from '../oip/oip-response.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
-import type { PredictionAnswer, PredictionCall, Predictor } from '../prediction/predictor.js';
+import type { PredictionAnswer, Predictor } from '../prediction/predictor.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import { chooseVersion } from '../routing/routing-table.js';
 import { ofRow } from '../streams/request-rows.js';
@@ -101,7 +102,7 @@ type SliceResult = { readonly lines: readonly string[]; readonly failed: number;
 /** Predicts the rows of a slice together, and each alone when that fails. */
 async function answerSlice(deps: RunnerDeps, of: { record: JobRecord; slice: Slice; ended: AbortSignal }): Promise<SliceResult> {
   const { record, slice, ended } = of;
-  const predict = (id: string, read: PredictionCall['read']): Promise<PredictionAnswer> =>
+  const predict = (id: string, read: (plan: ServingPlan) => InferRequest): Promise<PredictionAnswer> =>
     patient(ended, () =>
       deps.predictor.predict({
         model: record.model,

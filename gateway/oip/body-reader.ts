@@ -1,47 +1,69 @@
 import { Worker } from 'node:worker_threads';
 import { RequestError } from '../http/request-error.js';
+import { ownTurn } from '../own-turn.js';
+import type { Signature } from '../plans/serving-plan.js';
 import { threadProgram } from '../thread-program.js';
+import type { AnswerFormat, BodyForm, FormRead } from './body-forms.js';
+import { readForm } from './body-forms.js';
 import type { ReadAnswer, ReadCall } from './body-messages.js';
 import { restored } from './condensed-request.js';
 import type { InferBody, ReadBody } from './infer-body.js';
-import { readInferBody } from './infer-body.js';
+import { headLengthOf, readInferBody } from './infer-body.js';
+import { LargeBody } from './large-body.js';
 
 export type BodyReaderOptions = {
   readonly maxJsonDepth: number;
-  /** JSON bodies of at least this size are read in a thread. */
+  /** Bodies of at least this size are read in a thread. */
   readonly threadBytes: number;
   /** The thread's program; null for the one beside the gateway's code. */
   readonly program: string | null;
 };
 
-type Waiting = { readonly body: Buffer; resolve(read: ReadBody): void; reject(error: Error): void };
+type Waiting = { readonly body: Buffer; resolve(read: FormRead): void; reject(error: Error): void };
 
 /** Beyond this the thread ends, and what it reads is refused. */
 const heapMiB = 1_024;
 
+/** What a request with names and types in it is read by. */
+export const noSignature: Signature = { inputs: [] };
+
 /**
- * Reads inference bodies: at once, or, where that would keep the event loop for longer than others should wait, in one
- * thread, one body after the other. The thread is started by the first such body.
+ * Reads bodies: at once, or, where that would keep the event loop for longer than others should wait, in one thread, one body
+ * after the other. The thread is started by the first such body.
  */
 export class BodyReader {
   readonly #options: BodyReaderOptions;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Promise<Worker> | null = null;
   #next = 0;
+  #inThread = 0;
 
   constructor(options: BodyReaderOptions) {
     this.#options = options;
   }
 
-  /** Throws or rejects with a `RequestError` that names the place. */
+  /** Bodies that the thread has read, or refused, so far. */
+  get readInThread(): number {
+    return this.#inThread;
+  }
+
+  /** An inference body. Throws or rejects with a `RequestError` that names the place. */
   read(given: InferBody): ReadBody | Promise<ReadBody> {
+    const { body, headLength } = given;
     const { threadBytes, maxJsonDepth } = this.#options;
-    if (given.headLength !== undefined || given.body.length < threadBytes) return readInferBody(given, maxJsonDepth);
-    return this.#readInThread(given.body).catch((error: unknown) => {
-      // A thread that cannot be had is a fault of ours: the body is read here then, however long it takes.
-      if (error instanceof RequestError) throw error;
-      return readInferBody(given, maxJsonDepth);
-    });
+    const jsonBytes = headLength === undefined || body.length < threadBytes ? body.length : headLengthOf(headLength, body.length);
+    if (jsonBytes < threadBytes || jsonBytes === 0) return readInferBody(given, maxJsonDepth);
+    return this.#read({ kind: 'infer', headLength }, body, noSignature).then(({ request }) => ({ kind: 'request', request }));
+  }
+
+  /** Whether so many bytes of what is no plain number are read in the thread. */
+  isLarge(bytes: number): boolean {
+    return bytes >= this.#options.threadBytes;
+  }
+
+  /** A large body that is read for the version which answers. */
+  large<Format extends AnswerFormat>(form: BodyForm, body: Buffer): LargeBody<Format> {
+    return new LargeBody((signature) => this.#read(form, body, signature));
   }
 
   async close(): Promise<void> {
@@ -50,14 +72,29 @@ export class BodyReader {
     await (await worker?.catch(() => null))?.terminate();
   }
 
-  async #readInThread(body: Buffer): Promise<ReadBody> {
+  /** Reads a body in the thread. What is made of it has a turn of its own. */
+  async #read(form: BodyForm, body: Buffer, signature: Signature): Promise<FormRead> {
+    const { maxJsonDepth } = this.#options;
+    try {
+      const read = await this.#askThread({ form, body, signature, maxJsonDepth });
+      await ownTurn();
+      return read;
+    } catch (error) {
+      // A thread that cannot be had is a fault of ours: the body is read here then, however long it takes.
+      if (error instanceof RequestError) throw error;
+      return readForm(form, body, { signature, maxJsonDepth });
+    }
+  }
+
+  async #askThread(call: Omit<ReadCall, 'id' | 'body'> & { readonly body: Buffer }): Promise<FormRead> {
     this.#worker ??= this.#start();
     const worker = await this.#worker;
-    return new Promise<ReadBody>((resolve, reject) => {
+    return new Promise<FormRead>((resolve, reject) => {
       const id = this.#next++;
-      this.#waiting.set(id, { body, resolve, reject });
+      this.#waiting.set(id, { body: call.body, resolve, reject });
       worker.ref();
-      worker.postMessage({ id, body, maxJsonDepth: this.#options.maxJsonDepth } satisfies ReadCall);
+      // Of a plan the names, types and shapes alone: the rest are functions.
+      worker.postMessage({ ...call, id, signature: { inputs: call.signature.inputs } } satisfies ReadCall);
     });
   }
 
@@ -81,9 +118,10 @@ export class BodyReader {
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
     if (this.#waiting.size === 0) worker.unref();
+    if (answer.kind !== 'failed') this.#inThread++;
     switch (answer.kind) {
       case 'read':
-        return waiting?.resolve({ kind: 'request', request: restored(answer.request, waiting.body) });
+        return waiting?.resolve({ request: restored(answer.request, waiting.body), format: answer.format });
       case 'refused':
         return waiting?.reject(new RequestError(answer.errorKind, answer.message));
       case 'failed':

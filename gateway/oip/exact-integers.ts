@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { replaceNumbers } from '../http/json-text.js';
-import type { ServingPlan } from '../plans/serving-plan.js';
+import type { Signature } from '../plans/serving-plan.js';
 import type { InferRequest } from './oip-request.js';
 
 /** Stands before digits that were a number: not to be guessed, so that no text of a request is taken for one. */
@@ -28,7 +28,7 @@ export function parseExact(text: string): unknown {
  * A request that was read from a JSON text without datatypes in it, read anew where the plan has 64-bit integers and the text
  * some that JavaScript numbers may round; null elsewhere. `read` is given the text's value with those as `bigint`.
  */
-export function exactRequest(plan: ServingPlan, textOf: () => string, read: (value: unknown) => InferRequest): InferRequest | null {
+export function exactRequest(plan: Signature, textOf: () => string, read: (value: unknown) => InferRequest): InferRequest | null {
   if (!plan.inputs.some(isLong)) return null;
   const text = textOf();
   if (!longDigits.test(text)) return null;

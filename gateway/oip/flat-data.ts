@@ -2,6 +2,7 @@ import { invalid } from '../http/request-error.js';
 import { kindOf, quote } from './oip-request.js';
 import type { RequestInput } from './oip-request.js';
 import { sizeOf } from '../models/tensors.js';
+import { UnfitData } from './unfit-data.js';
 
 /**
  * The elements of an input's `data`, row-major, whether it came flat or nested as its shape says. Throws a
@@ -11,6 +12,7 @@ export function flatData(input: RequestInput): readonly unknown[] {
   const { data, shape } = input;
   if (data instanceof Float64Array) return data as ArrayLike<unknown> as readonly unknown[];
   if (!Array.isArray(data)) {
+    if (data instanceof UnfitData) throw invalid(data.message);
     if (shape.length === 0) return [data];
     throw invalid(`input ${quote(input.name)}: data is ${kindOf(data)}: a list is expected`);
   }

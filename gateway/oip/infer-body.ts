@@ -1,6 +1,6 @@
 import { parseJsonText, textOf } from '../http/json-body.js';
 import { invalid } from '../http/request-error.js';
-import type { ServingPlan } from '../plans/serving-plan.js';
+import type { Signature } from '../plans/serving-plan.js';
 import { exactInputs } from './exact-integers.js';
 import type { InferRequest } from './oip-request.js';
 import { quote, readInferRequest } from './oip-request.js';
@@ -12,8 +12,7 @@ export type InferBody = { readonly body: Buffer; readonly headLength: string | s
 
 /** The request in a body: known at once, or (raw bytes without a head) once the version that answers is. */
 export type ReadBody =
-  | { readonly kind: 'request'; readonly request: InferRequest }
-  | { readonly kind: 'raw'; readonly read: (plan: ServingPlan) => InferRequest };
+  { readonly kind: 'request'; readonly request: InferRequest } | { readonly kind: 'raw'; readonly read: (plan: Signature) => InferRequest };
 
 /**
  * Reads a body of the Open Inference Protocol: JSON, a JSON head with binary tensors after it, or (a head of length 0) the
@@ -26,7 +25,7 @@ export function readInferBody({ body, headLength }: InferBody, maxJsonDepth: num
     const text = textOf(body);
     return { kind: 'request', request: readInferRequest(parseJsonText(text, maxJsonDepth), { text }) };
   }
-  const length = readHeadLength(headLength, body.length);
+  const length = headLengthOf(headLength, body.length);
   if (length === 0) return { kind: 'raw', read: (plan) => rawRequest(body, plan) };
   const text = textOf(body.subarray(0, length));
   return { kind: 'request', request: readInferRequest(parseJsonText(text, maxJsonDepth), { text, tail: body.subarray(length) }) };
@@ -51,7 +50,8 @@ export function asRowsRequest(request: InferRequest): InferRequest {
   return exactInputs(request);
 }
 
-function readHeadLength(header: string | string[], bodyLength: number): number {
+/** Bytes of the JSON head that a header announces. Throws a `RequestError` when it is no number, or more than the body has. */
+export function headLengthOf(header: string | string[], bodyLength: number): number {
   const text = String(header);
   if (!/^\d{1,15}$/.test(text))
     throw invalid(`Inference-Header-Content-Length is ${JSON.stringify(text.slice(0, 50))}: a whole number of bytes is expected`);

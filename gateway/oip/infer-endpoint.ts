@@ -7,6 +7,7 @@ import { inferReply } from './oip-response.js';
 import { scheduleOf } from './schedule-policy.js';
 import type { Cancel } from '../models/batcher.js';
 import { ownTurn } from '../own-turn.js';
+import { isLong } from '../prediction/answer-rows.js';
 import type { PredictionAnswer, Predictor } from '../prediction/predictor.js';
 import type { Reply } from '../http/reply.js';
 
@@ -26,10 +27,7 @@ export function infer(deps: { predictor: Predictor; bodies: BodyReader }, call: 
   deps.predictor.refuseEarly({ model, version, body, arrivedMs });
   const read = deps.bodies.read({ body, headLength });
   if (!(read instanceof Promise)) return answer(deps.predictor, call, read);
-  return read.then(async (later) => {
-    await ownTurn();
-    return answer(deps.predictor, call, later);
-  });
+  return read.then((later) => answer(deps.predictor, call, later));
 }
 
 function answer(predictor: Predictor, call: InferCall, read: ReadBody): Reply | Promise<Reply> {
@@ -54,12 +52,10 @@ function answer(predictor: Predictor, call: InferCall, read: ReadBody): Reply | 
   return answered instanceof Promise ? answered.then(replyInTime) : inferReply(answered);
 }
 
-/** To write down many rows takes a turn of its own. */
+/** To write down a long answer takes a turn of its own. */
 function replyInTime(answer: PredictionAnswer): Reply | Promise<Reply> {
-  return answer.ids.length > manyRows ? ownTurn().then(() => inferReply(answer)) : inferReply(answer);
+  return isLong(answer) ? ownTurn().then(() => inferReply(answer)) : inferReply(answer);
 }
-
-const manyRows = 500;
 
 /** Parameters of a request without a head. */
 const none: InferRequest['parameters'] = {};

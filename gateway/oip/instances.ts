@@ -1,10 +1,10 @@
 import { invalid } from '../http/request-error.js';
-import type { ServingPlan, SignatureTensor } from '../plans/serving-plan.js';
+import type { Signature, SignatureTensor } from '../plans/serving-plan.js';
 import type { InferRequest, RequestInput } from './oip-request.js';
 import { isObject, kindOf } from './oip-request.js';
 
 /** A request of `{"instances":[...]}`: each an object by field, a list in the signature's order, or, for one field, its value. */
-export function fromInstances(instances: unknown, plan: ServingPlan): InferRequest {
+export function fromInstances(instances: unknown, plan: Signature): InferRequest {
   if (!Array.isArray(instances) || instances.length === 0)
     throw invalid(`instances is ${Array.isArray(instances) ? 'empty' : kindOf(instances)}: a list of at least one instance is expected`);
   const columns: unknown[][] = plan.inputs.map(() => []);
@@ -29,7 +29,7 @@ export function fromInstances(instances: unknown, plan: ServingPlan): InferReque
 }
 
 /** A request of the values of each input, a list a row, in the signature's order. */
-export function requestOf(plan: ServingPlan, columns: readonly (readonly unknown[])[]): InferRequest {
+export function requestOf(plan: Signature, columns: readonly (readonly unknown[])[]): InferRequest {
   const inputs = plan.inputs.map(({ name, datatype, shape }, i): RequestInput => {
     const data = columns[i]!;
     return { name, datatype, shape: [data.length, ...sizesOf(data[0], shape.length - 1)], data };
@@ -47,6 +47,6 @@ function isWide(input: SignatureTensor): boolean {
 }
 
 /** Names of a model's inputs, as they stand in a message. */
-export function namesOf(plan: ServingPlan): string {
+export function namesOf(plan: Signature): string {
   return plan.inputs.map(({ name }) => name).join(', ');
 }

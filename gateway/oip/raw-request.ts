@@ -1,6 +1,6 @@
 import { invalid } from '../http/request-error.js';
 import { elementTypes } from '../models/tensors.js';
-import type { ServingPlan, SignatureTensor } from '../plans/serving-plan.js';
+import type { Signature, SignatureTensor } from '../plans/serving-plan.js';
 import type { InferRequest } from './oip-request.js';
 import { quote } from './oip-request.js';
 import { widthOf } from './raw-elements.js';
@@ -10,7 +10,7 @@ import { widthOf } from './raw-elements.js';
  * from the number of bytes. Of several sizes that the request may choose the first is taken as 1; BYTES is one element
  * without its length before it. Every output is answered as bytes. Throws a `RequestError` when the shape cannot be told.
  */
-export function rawRequest(body: Uint8Array, plan: ServingPlan): InferRequest {
+export function rawRequest(body: Uint8Array, plan: Signature): InferRequest {
   const [input] = plan.inputs;
   if (input === undefined || plan.inputs.length > 1)
     throw invalid(

@@ -29,6 +29,9 @@ export type OutputTensor = {
 /** What a version answered: the tensors for the caller, and one figure a row for the capture (null when it has none). */
 export type Predicted = { readonly outputs: readonly OutputTensor[]; readonly values: readonly (number | null)[] };
 
+/** What forms without names and types in them are read by: plain data, which another thread can be told. */
+export type Signature = Pick<ServingPlan, 'inputs'>;
+
 /** How requests become tensors of one version, and its tensors answers. */
 export type ServingPlan = {
   readonly inputs: readonly SignatureTensor[];

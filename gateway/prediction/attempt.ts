@@ -75,7 +75,7 @@ class Attempt {
     try {
       const beganMs = performance.now();
       const given = call.read(version.plan);
-      const request = version.spec.entities === undefined ? given : this.#deps.entities.complete(given, version, this.#trace);
+      const request = given instanceof Promise ? given.then((read) => this.#completed(read)) : this.#completed(given);
       const answer = request instanceof Promise ? this.#runLater(request, beganMs) : this.#run(request, beganMs);
       if (answer instanceof Promise) return this.#settling(answer);
       version.leave();
@@ -83,6 +83,11 @@ class Attempt {
     } catch (error) {
       throw this.#failed(error);
     }
+  }
+
+  #completed(given: InferRequest): InferRequest | Promise<InferRequest> {
+    const { version } = this.#of;
+    return version.spec.entities === undefined ? given : this.#deps.entities.complete(given, version, this.#trace);
   }
 
   async #runLater(request: Promise<InferRequest>, beganMs: number): Promise<PredictionAnswer> {

@@ -36,8 +36,8 @@ export type PredictorDeps = {
 
 export type PredictionCall = VariantChoice & {
   readonly model: string;
-  /** The request in the terms of the version that will answer. Throws a `RequestError`. */
-  readonly read: (plan: ServingPlan) => InferRequest;
+  /** The request in the terms of the version that will answer; a promise where it is large. Throws or rejects with a `RequestError`. */
+  readonly read: (plan: ServingPlan) => InferRequest | Promise<InferRequest>;
   /** When the request arrived, by `performance.now()`. */
   readonly arrivedMs: number;
   /** 1 is served first; 0, the default, stands for the model's own level. */

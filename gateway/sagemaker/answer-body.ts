@@ -1,7 +1,10 @@
 import type { Reply } from '../http/reply.js';
 import { RequestError } from '../http/request-error.js';
+import { ownTurn } from '../own-turn.js';
 import { element, inferReply } from '../oip/oip-response.js';
 import type { OutputTensor } from '../plans/serving-plan.js';
+import type { Rows, TextParts } from '../prediction/answer-rows.js';
+import { textInTurns, textOf } from '../prediction/answer-rows.js';
 import type { PredictionAnswer } from '../prediction/predictor.js';
 import { writeNpy } from './npy.js';
 import type { Format } from './request-body.js';
@@ -23,8 +26,19 @@ export function answerFormat(asked: Format, accept: string | null): Format {
   );
 }
 
+type AnswerBody = Pick<Reply, 'contentType' | 'body' | 'headers'>;
+
+/** Content type and body of a long answer: rows of text piece by piece in turns of their own, all else in one. */
+export async function answerInTurns(answer: PredictionAnswer, format: Format): Promise<AnswerBody> {
+  if (format !== 'instances' && format !== 'jsonLines' && format !== 'csv') {
+    await ownTurn();
+    return answerBody(answer, format);
+  }
+  return { contentType: textTypes[format], body: await textInTurns(rowsText(answer, format)) };
+}
+
 /** Content type and body of an answer. */
-export function answerBody(answer: PredictionAnswer, format: Format): Pick<Reply, 'contentType' | 'body' | 'headers'> {
+export function answerBody(answer: PredictionAnswer, format: Format): AnswerBody {
   switch (format) {
     case 'oip':
       return inferReply(answer);
@@ -33,19 +47,9 @@ export function answerBody(answer: PredictionAnswer, format: Format): Pick<Reply
       return inferReply({ ...answer, request: { ...answer.request, parameters: { ...parameters, binary_data_output: true } } });
     }
     case 'instances':
-      return { contentType: 'application/json', body: `{"predictions":[${predictions(answer).join(',')}]}` };
     case 'jsonLines':
-      return {
-        contentType: 'application/jsonlines',
-        body: predictions(answer)
-          .map((value) => `${value}\n`)
-          .join(''),
-      };
-    case 'csv': {
-      const { outputs, rows } = table(answer);
-      const lines = Array.from({ length: rows }, (_, row) => outputs.map((output) => csvCells(output, { row, rows }).join(',')).join(','));
-      return { contentType: 'text/csv; charset=utf-8', body: `${lines.join('\n')}\n` };
-    }
+    case 'csv':
+      return { contentType: textTypes[format], body: textOf(rowsText(answer, format)) };
     case 'npy': {
       const { outputs } = table(answer);
       if (outputs.length !== 1)
@@ -55,18 +59,32 @@ export function answerBody(answer: PredictionAnswer, format: Format): Pick<Reply
   }
 }
 
+const textTypes = { instances: 'application/json', jsonLines: 'application/jsonlines', csv: 'text/csv; charset=utf-8' } as const;
+
+/** An answer whose rows are text, as its parts. */
+function rowsText(answer: PredictionAnswer, format: keyof typeof textTypes): TextParts {
+  if (format === 'csv') {
+    const { outputs, rows } = table(answer);
+    const write = (row: number): string => outputs.map((output) => csvCells(output, { row, rows }).join(',')).join(',');
+    return [{ rows, between: '\n', write }, '\n'];
+  }
+  const { rows, write } = predictions(answer);
+  if (format === 'instances') return ['{"predictions":[', { rows, between: ',', write }, ']}'];
+  return [{ rows, between: '', write: (row) => `${write(row)}\n` }];
+}
+
 /** One JSON value a row: the value of the only output, or an object by output. */
-export function predictions(answer: PredictionAnswer): string[] {
+export function predictions(answer: PredictionAnswer): Omit<Rows, 'between'> {
   const { outputs, rows } = table(answer);
   const value = (output: OutputTensor, row: number): string => {
     const values = cells(output, { row, rows });
     return output.shape.length <= 1 || values.length === 1 ? values[0]! : `[${values.join(',')}]`;
   };
-  return Array.from({ length: rows }, (_, row) =>
+  const write = (row: number): string =>
     outputs.length === 1
       ? value(outputs[0]!, row)
-      : `{${outputs.map((output) => `${JSON.stringify(output.name)}:${value(output, row)}`).join(',')}}`,
-  );
+      : `{${outputs.map((output) => `${JSON.stringify(output.name)}:${value(output, row)}`).join(',')}}`;
+  return { rows, write };
 }
 
 /** The outputs that were asked for, and their rows. A model that cannot be batched answers several rows under one id. */

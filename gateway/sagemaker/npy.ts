@@ -65,9 +65,9 @@ export function writeNpy({ name, datatype, shape, data }: OutputTensor): Buffer 
   return Buffer.concat([start, Buffer.from(padded, 'latin1'), new Uint8Array(values.buffer, values.byteOffset, values.byteLength)]);
 }
 
-/** An array as an input with these bytes. */
+/** An array as an input with these bytes; a copy of those in shared memory, which a model does not take. */
 export function npyInput(name: string, { datatype, shape, bytes }: NpyArray): RequestInput {
-  return { name, datatype, shape, data: undefined, raw: bytes };
+  return { name, datatype, shape, data: undefined, raw: bytes.buffer instanceof ArrayBuffer ? bytes : new Uint8Array(bytes) };
 }
 
 /** The columns of an array of rows, each as bytes of its own. */

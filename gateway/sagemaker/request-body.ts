@@ -1,10 +1,10 @@
 import { parseJsonBody, parseJsonText, textOf } from '../http/json-body.js';
 import { invalid, RequestError } from '../http/request-error.js';
 import { exactRequest } from '../oip/exact-integers.js';
-import { readInferBody } from '../oip/infer-body.js';
+import { headLengthOf, readInferBody } from '../oip/infer-body.js';
 import { isObject, readInferRequest } from '../oip/oip-request.js';
 import type { InferRequest } from '../oip/oip-request.js';
-import type { ServingPlan } from '../plans/serving-plan.js';
+import type { Signature } from '../plans/serving-plan.js';
 import { linesOf } from '../streams/body-lines.js';
 import type { NpyArray } from './npy.js';
 import { npyColumns, npyInput, readNpy } from './npy.js';
@@ -16,7 +16,7 @@ export type Format = 'oip' | 'binary' | 'instances' | 'csv' | 'jsonLines' | 'npy
 
 /** A body that was read as far as that goes without a model's signature. `session` is set when it asks for no prediction. */
 export type RequestBody =
-  | { readonly kind: 'rows'; readonly format: Format; read(plan: ServingPlan): InferRequest }
+  | { readonly kind: 'rows'; readonly format: Format; read(plan: Signature): InferRequest }
   | { readonly kind: 'session'; readonly action: 'open' | 'close' };
 
 type Taken = {
@@ -48,6 +48,23 @@ export function mediaFormat(mediaType: string): 'json' | 'binary' | 'csv' | 'jso
   return type === 'application/x-npy' ? 'npy' : null;
 }
 
+/** The form of a body of a content type that is taken; of JSON it may be the other one. */
+export function formatOf(contentType: string): Format {
+  const format = mediaFormat(contentType);
+  return format === 'json' || format === 'binary' || format === null ? 'oip' : format;
+}
+
+/** How much of a body is more to read than bytes that stand for themselves. Throws a `RequestError` for a head that is longer than it. */
+export function bytesToRead(taken: Pick<Taken, 'body' | 'contentType' | 'headLength'>): number {
+  const format = mediaFormat(taken.contentType);
+  if (format === null) return 0;
+  return format === 'binary' ? headLengthOf(headLengthHeader(taken), taken.body.length) : taken.body.length;
+}
+
+function headLengthHeader({ contentType, headLength }: Pick<Taken, 'contentType' | 'headLength'>): string | string[] {
+  return /;\s*json-header-size=(\d{1,15})\s*$/.exec(contentType)?.[1] ?? headLength ?? '0';
+}
+
 /** Reads a body by its content type. Throws a `RequestError` for what is not taken or not understood. */
 export function readRequestBody(taken: Taken): RequestBody {
   const { body, contentType, maxJsonDepth } = taken;
@@ -60,8 +77,8 @@ export function readRequestBody(taken: Taken): RequestBody {
       const lines = Array.from(linesOf(body));
       const instances = lines.map((line, row) => instanceOf(line, { row, maxJsonDepth }));
       const text = (): string => `[${lines.map((line) => line.toString('utf8')).join(',')}]`;
-      const from = (value: unknown, plan: ServingPlan): InferRequest => fromInstances((value as unknown[]).map(valuesOf), plan);
-      const read = (plan: ServingPlan): InferRequest =>
+      const from = (value: unknown, plan: Signature): InferRequest => fromInstances((value as unknown[]).map(valuesOf), plan);
+      const read = (plan: Signature): InferRequest =>
         exactRequest(plan, text, (value) => from(value, plan)) ?? fromInstances(instances, plan);
       return { kind: 'rows', format: 'jsonLines', read };
     }
@@ -75,8 +92,7 @@ export function readRequestBody(taken: Taken): RequestBody {
         `Content-Type ${contentType.slice(0, 100)} is not taken: application/json, application/octet-stream (binary tensors), text/csv, application/jsonlines and application/x-npy are`,
       );
     case 'binary': {
-      const named = /;\s*json-header-size=(\d{1,15})\s*$/.exec(contentType)?.[1];
-      const read = readInferBody({ body, headLength: named ?? taken.headLength ?? '0' }, maxJsonDepth);
+      const read = readInferBody({ body, headLength: headLengthHeader(taken) }, maxJsonDepth);
       return { kind: 'rows', format: 'oip', read: read.kind === 'raw' ? read.read : () => read.request };
     }
     case 'json':
@@ -87,8 +103,8 @@ export function readRequestBody(taken: Taken): RequestBody {
 function readJson(text: string, maxJsonDepth: number): RequestBody {
   const body = parseJsonText(text, maxJsonDepth);
   if (isObject(body) && body['instances'] !== undefined) {
-    const from = (value: unknown, plan: ServingPlan): InferRequest => fromInstances((value as { instances: unknown }).instances, plan);
-    const read = (plan: ServingPlan): InferRequest =>
+    const from = (value: unknown, plan: Signature): InferRequest => fromInstances((value as { instances: unknown }).instances, plan);
+    const read = (plan: Signature): InferRequest =>
       exactRequest(
         plan,
         () => text,
@@ -121,7 +137,7 @@ function valuesOf(value: unknown): unknown {
   return isObject(value) && Array.isArray(value['features']) && Object.keys(value).length === 1 ? value['features'] : value;
 }
 
-function fromArray(array: NpyArray, plan: ServingPlan): InferRequest {
+function fromArray(array: NpyArray, plan: Signature): InferRequest {
   const whole = (inputs: InferRequest['inputs']): InferRequest => ({ id: null, parameters: {}, inputs, outputs: null });
   const [only] = plan.inputs;
   if (plan.inputs.length === 1) return whole([npyInput(only!.name, array)]);

@@ -10,10 +10,11 @@ import { answerEach, eachRow } from '../streams/row-answers.js';
 import { answerBody, answerFormat, predictions } from './answer-body.js';
 import type { PredictionAnswer } from '../prediction/predictor.js';
 import { streamHeaders } from './invocation-headers.js';
+import { openBody } from './open-body.js';
 import type { Format } from './request-body.js';
-import { readRequestBody } from './request-body.js';
+import { formatOf } from './request-body.js';
 import type { InvocationCall, InvocationDeps } from './sagemaker-endpoint.js';
-import { bodyOf, commonHeaders, openInvocation, predictionOf, withId } from './sagemaker-endpoint.js';
+import { commonHeaders, openInvocation, predictionOf, withId } from './sagemaker-endpoint.js';
 import { runtimeError } from './sagemaker-errors.js';
 
 const codec = new EventStreamCodec(
@@ -30,18 +31,20 @@ export async function invokeWithResponseStream(deps: InvocationDeps, call: Invoc
   const opened = openInvocation(deps, call, streamHeaders);
   const { invocation, target } = opened;
   if (opened.session.kind === 'new') throw invalid('a session is opened with InvokeEndpoint, not with a response stream');
-  const body = readRequestBody({ ...bodyOf(call, invocation), maxJsonDepth: deps.maxJsonDepth });
+  const body = openBody(deps, call, invocation);
   if (body.kind === 'session') throw invalid('a session is closed with InvokeEndpoint, not with a response stream');
-  const format = answerFormat(body.format, invocation.accept);
-  if (format === 'npy' || format === 'binary')
+  const accepted = answerFormat(body.format ?? formatOf(invocation.contentType), invocation.accept);
+  if (accepted === 'npy' || accepted === 'binary')
     throw new RequestError('unsupported', 'binary answers are not sent in parts: accept application/jsonlines or text/csv');
   const left = new AbortController();
   const prediction = { ...predictionOf(opened, call.arrivedMs), cancel: left.signal };
   const { plan } = chooseVersion(deps.tables.need(target.model), prediction);
   const asking = { arrivedMs: call.arrivedMs, callOf: (_: unknown, arrivedMs: number) => ({ ...prediction, arrivedMs }) };
-  const answers = await answerEach(deps.predictor, asking, eachRow(withId(asRowsRequest(body.read(plan)), invocation), plan));
+  const request = withId(asRowsRequest(await body.read(plan)), invocation);
+  const answers = await answerEach(deps.predictor, asking, eachRow(request, plan));
   if (answers === null) throw invalid('the request has no rows: at least one is expected');
   // What cannot be told is the answer's status, as long as there is none yet.
+  const format = answerFormat(body.format!, invocation.accept);
   const first = part(answers.first, format);
   return {
     status: 200,
@@ -78,7 +81,7 @@ function partOf(result: StreamResult, format: Format): Uint8Array | RequestError
 }
 
 function part(answer: PredictionAnswer, format: Format): Uint8Array {
-  const text = format === 'instances' ? `${predictions(answer)[0]!}\n` : String(answerBody(answer, format).body);
+  const text = format === 'instances' ? `${predictions(answer).write(0)}\n` : String(answerBody(answer, format).body);
   return codec.encode({
     headers: {
       ':message-type': { type: 'string', value: 'event' },

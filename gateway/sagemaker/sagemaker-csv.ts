@@ -2,13 +2,13 @@ import { isUtf8 } from 'node:buffer';
 import { invalid } from '../http/request-error.js';
 import { namesOf, requestOf } from '../oip/instances.js';
 import type { InferRequest } from '../oip/oip-request.js';
-import type { ServingPlan, SignatureTensor } from '../plans/serving-plan.js';
+import type { Signature, SignatureTensor } from '../plans/serving-plan.js';
 
 /**
  * A request of CSV rows without quotes' line breaks; a first row that holds the field names is taken as a header. An input
  * of several values a row takes as many cells; one whose size is open, all of them where it is the only input.
  */
-export function fromCsv(text: string, plan: ServingPlan): InferRequest {
+export function fromCsv(text: string, plan: Signature): InferRequest {
   const widths = plan.inputs.map((input) => widthOf(input, plan.inputs.length));
   const lines = text.split(/\r?\n/).filter((line) => line !== '');
   if (lines[0] !== undefined && isCsvHeader(lines[0], plan)) lines.shift();
@@ -46,7 +46,7 @@ function widthOf({ name, shape }: SignatureTensor, inputs: number): number | 'on
 }
 
 /** Whether a line of CSV holds the names of the fields. */
-export function isCsvHeader(line: string, plan: ServingPlan): boolean {
+export function isCsvHeader(line: string, plan: Signature): boolean {
   return readLine(line, 0).join(',') === plan.inputs.map(({ name }) => name).join(',');
 }
 

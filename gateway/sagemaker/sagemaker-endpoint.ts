@@ -4,17 +4,20 @@ import type { Cancel } from '../models/batcher.js';
 import { callerKey } from '../http/caller-key.js';
 import type { Reply } from '../http/reply.js';
 import { invalid } from '../http/request-error.js';
+import type { BodyReader } from '../oip/body-reader.js';
+import { LargeBody } from '../oip/large-body.js';
 import type { InferRequest } from '../oip/oip-request.js';
+import { isLong } from '../prediction/answer-rows.js';
 import type { PredictionCall, Predictor } from '../prediction/predictor.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import { chooseVersion, roleOf } from '../routing/routing-table.js';
-import { answerBody, answerFormat } from './answer-body.js';
+import { answerBody, answerFormat, answerInTurns } from './answer-body.js';
 import type { HeaderNames, Invocation } from './invocation-headers.js';
 import { plainHeaders, readInvocation } from './invocation-headers.js';
 import type { Target } from './invocation-target.js';
 import { targetOf } from './invocation-target.js';
-
-import { readRequestBody } from './request-body.js';
+import { openBody } from './open-body.js';
+import { formatOf } from './request-body.js';
 import type { Sessions, SessionUse } from './sessions.js';
 import { newSessionHeader } from './sessions.js';
 
@@ -22,6 +25,7 @@ export type InvocationDeps = {
   readonly predictor: Predictor;
   readonly tables: RoutingTable;
   readonly sessions: Sessions;
+  readonly bodies: BodyReader;
   readonly maxJsonDepth: number;
 };
 export type InvocationCall = {
@@ -43,16 +47,21 @@ export type Opened = { readonly invocation: Invocation; readonly target: Target;
 export async function invoke(deps: InvocationDeps, call: InvocationCall): Promise<Reply> {
   const opened = openInvocation(deps, call, plainHeaders);
   const { invocation } = opened;
-  const body = readRequestBody({ ...bodyOf(call, invocation), maxJsonDepth: deps.maxJsonDepth });
+  const body = openBody(deps, call, invocation);
   if (body.kind === 'session') return sessionReply(deps, opened, body.action);
-  const format = answerFormat(body.format, invocation.accept);
+  // Whether an answer can be given as it is accepted, the content type tells before a large body is read.
+  const format = answerFormat(body.format ?? formatOf(invocation.contentType), invocation.accept);
   const answer = await deps.predictor.predict({
     ...predictionOf(opened, call.arrivedMs),
     cancel: call.cancel,
-    read: (plan) => withId(body.read(plan), invocation),
+    read: (plan) => {
+      const read = body.read(plan);
+      return read instanceof Promise ? read.then((request) => withId(request, invocation)) : withId(read, invocation);
+    },
     observed: { contentType: invocation.contentType, body: call.body },
   });
-  const told = answerBody(answer, format);
+  const written = body instanceof LargeBody ? answerFormat(body.format!, invocation.accept) : format;
+  const told = isLong(answer) ? await answerInTurns(answer, written) : answerBody(answer, written);
   return {
     status: 200,
     ...told,
@@ -76,11 +85,6 @@ export function openInvocation(
 ): Opened {
   const invocation = readInvocation(call.headers, names);
   return { invocation, target: targetOf(tables, call.model, invocation), session: sessions.use(invocation.sessionId, Date.now()) };
-}
-
-/** The body of a call, and what its headers say of it. */
-export function bodyOf({ body, headers }: Pick<InvocationCall, 'body' | 'headers'>, { contentType }: Invocation) {
-  return { body, contentType, headLength: headers['inference-header-content-length'] };
 }
 
 /** A prediction call without its body. */

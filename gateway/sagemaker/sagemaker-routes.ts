@@ -5,6 +5,7 @@ import type { ContainerEndpoint, InvocationEndpoint } from '../http/endpoint.js'
 import type { Reply } from '../http/reply.js';
 import type { GatewayRequest } from '../http/whole-request.js';
 import type { JobQueue } from '../jobs/job-queue.js';
+import type { BodyReader } from '../oip/body-reader.js';
 import type { Predictor } from '../prediction/predictor.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import { invokeAsync } from './async-invocation.js';
@@ -20,6 +21,7 @@ export type SageMakerDeps = {
   readonly named: NamedObjects | null;
   readonly mode: ContainerMode | null;
   readonly config: Pick<GatewayConfig, 'sessionTtlMs' | 'maxJsonDepth' | 'memoryBudgetBytes'>;
+  readonly bodies: BodyReader;
   readonly ready: () => boolean;
 };
 
@@ -31,8 +33,8 @@ export type SageMakerCall = {
 };
 
 /** Answers what SageMaker's clients, and SageMaker itself, ask. */
-export function sageMakerRoutes({ tables, queue, named, mode, config, ready }: SageMakerDeps) {
-  const shared = { tables, sessions: new Sessions(config.sessionTtlMs), maxJsonDepth: config.maxJsonDepth };
+export function sageMakerRoutes({ tables, queue, named, mode, config, bodies, ready }: SageMakerDeps) {
+  const shared = { tables, sessions: new Sessions(config.sessionTtlMs), bodies, maxJsonDepth: config.maxJsonDepth };
   const { memoryBudgetBytes } = config;
   return async (
     endpoint: InvocationEndpoint | ContainerEndpoint,

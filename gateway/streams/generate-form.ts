@@ -1,15 +1,16 @@
+import { parseJsonBody } from '../http/json-body.js';
 import { invalid } from '../http/request-error.js';
 import { checkReserved, isObject, kindOf, quote } from '../oip/oip-request.js';
 import type { InferRequest, RequestInput } from '../oip/oip-request.js';
 import { element } from '../oip/oip-response.js';
-import type { ServingPlan } from '../plans/serving-plan.js';
+import type { Signature } from '../plans/serving-plan.js';
 import type { PredictionAnswer } from '../prediction/predictor.js';
 
 /**
  * A request of the generate extension: one JSON object whose keys are the model's inputs, a value for one row or a list
  * for several. `id` and `parameters` are those of an inference request; another key with a plain value is a parameter.
  */
-export function fromGenerate(body: unknown, plan: ServingPlan): InferRequest {
+export function fromGenerate(body: unknown, plan: Signature): InferRequest {
   if (!isObject(body)) throw invalid(`the request is ${kindOf(body)}: a JSON object with the model's inputs as keys is expected`);
   const { id, parameters = {}, ...values } = body;
   if (id !== undefined && typeof id !== 'string') throw invalid(`id is ${kindOf(id)}: text is expected`);
@@ -39,6 +40,11 @@ function inputOf({ name, datatype, depth }: { name: string; datatype: string; de
   if (sizes.length === depth) return { name, datatype, shape: sizes, data: value };
   if (sizes.length === depth - 1) return { name, datatype, shape: [1, ...sizes], data: [value] };
   throw invalid(`${quote(name)} is nested ${sizes.length} deep: ${depth - 1} is expected for one row, ${depth} for several`);
+}
+
+/** The same from its text. Throws a `RequestError`. */
+export function readGenerate(body: Uint8Array, plan: Signature, maxJsonDepth: number): InferRequest {
+  return fromGenerate(parseJsonBody(body, maxJsonDepth), plan);
 }
 
 /** An answer of the generate extension: the outputs as keys, an output of one element as its value. */

@@ -7,16 +7,20 @@ import { invalid, RequestError } from '../http/request-error.js';
 import { type GatewayRequest, WholeRequest } from '../http/whole-request.js';
 import { CallerGone } from '../http/caller-gone.js';
 import type { BodyRoom } from '../http/body-room.js';
+import type { BodyReader } from '../oip/body-reader.js';
+import { noSignature } from '../oip/body-reader.js';
 import { readRowsRequest } from '../oip/infer-body.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import { inferReply } from '../oip/oip-response.js';
 import { scheduleOf } from '../oip/schedule-policy.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
+import { ownTurn } from '../own-turn.js';
+import { isLong } from '../prediction/answer-rows.js';
 import type { PredictionAnswer, Predictor } from '../prediction/predictor.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import { chooseVersion } from '../routing/routing-table.js';
 import { bodyLines, linesOf } from './body-lines.js';
-import { fromGenerate, generateText } from './generate-form.js';
+import { fromGenerate, generateText, readGenerate } from './generate-form.js';
 import { LineRoom } from './line-room.js';
 import { namingRow } from './request-rows.js';
 import type { StreamResult } from './row-answers.js';
@@ -25,6 +29,7 @@ import { answerEach, eachRow } from './row-answers.js';
 export type StreamDeps = {
   readonly predictor: Predictor;
   readonly tables: RoutingTable;
+  readonly reader: BodyReader;
   readonly maxJsonDepth: number;
   readonly maxBodyBytes: number;
   readonly room: BodyRoom;
@@ -42,21 +47,25 @@ export type StreamCall = {
 
 /** How a form of request is read, and its answers are written. */
 type Form = {
-  read(body: Buffer, plan: () => ServingPlan): InferRequest;
+  read(body: Buffer, plan: () => ServingPlan): InferRequest | Promise<InferRequest>;
   write(answer: PredictionAnswer): string;
 };
 
 /** `POST /v2/models/{m}[/versions/{v}]/generate`: one JSON object in, one out. */
 export async function generate(deps: StreamDeps, call: StreamCall): Promise<Reply> {
-  const body = parseJsonBody(await call.body(), deps.maxJsonDepth);
+  const bytes = await call.body();
+  const { reader } = deps;
+  const large = reader.isLarge(bytes.length) ? reader.large({ kind: 'generate' }, bytes) : null;
+  const body = large === null ? parseJsonBody(bytes, deps.maxJsonDepth) : null;
   const answer = await deps.predictor.predict({
     model: call.model,
     version: call.version,
     key: callerKey(undefined, call.request.headers['x-perennial-key']),
     arrivedMs: call.arrivedMs,
     cancel: new CallerGone(call.request.socket),
-    read: (plan) => fromGenerate(body, plan),
+    read: (plan) => (large === null ? fromGenerate(body, plan) : large.read(plan)),
   });
+  if (isLong(answer)) await ownTurn();
   return { status: 200, contentType: 'application/json', body: generateText(answer), sent: answer.sent };
 }
 
@@ -68,7 +77,7 @@ export async function generate(deps: StreamDeps, call: StreamCall): Promise<Repl
 export async function stream(deps: StreamDeps, call: StreamCall): Promise<Reply> {
   const { model, version, request } = call;
   const { headers } = request;
-  const form = formOf(call.kind, deps.maxJsonDepth);
+  const form = formOf(call.kind, deps);
   const headerKey = headers['x-perennial-key'];
   const planFor = (key: string | null): ServingPlan => chooseVersion(deps.tables.need(model), { version, key }).plan;
   const plan = (): ServingPlan => planFor(callerKey(undefined, headerKey));
@@ -76,7 +85,7 @@ export async function stream(deps: StreamDeps, call: StreamCall): Promise<Reply>
   const lines = isLines(headers) ? new LineRoom(deps.room, request) : null;
   const requests =
     lines === null
-      ? rowsOfBody(form.read(await call.body(), plan), (parameters) => planFor(callerKey(parameters['key'], headerKey)))
+      ? rowsOfBody(await form.read(await call.body(), plan), (parameters) => planFor(callerKey(parameters['key'], headerKey)))
       : fromLines(call, { form, plan, lines, maxBytes: deps.maxBodyBytes, ended: left.signal });
   const asking = {
     arrivedMs: call.arrivedMs,
@@ -143,10 +152,18 @@ function rowsOfBody(
   return eachRow(request, planOf(request.parameters));
 }
 
-function formOf(kind: StreamCall['kind'], maxJsonDepth: number): Form {
+function formOf(kind: StreamCall['kind'], { reader, maxJsonDepth }: StreamDeps): Form {
   if (kind === 'inferStream')
-    return { read: (body) => readRowsRequest(body, maxJsonDepth), write: (answer) => String(inferReply(answer).body) };
-  return { read: (body, plan) => fromGenerate(parseJsonBody(body, maxJsonDepth), plan()), write: generateText };
+    return {
+      read: (body) =>
+        reader.isLarge(body.length) ? reader.large({ kind: 'inferRows' }, body).read(noSignature) : readRowsRequest(body, maxJsonDepth),
+      write: (answer) => String(inferReply(answer).body),
+    };
+  return {
+    read: (body, plan) =>
+      reader.isLarge(body.length) ? reader.large({ kind: 'generate' }, body).read(plan()) : readGenerate(body, plan(), maxJsonDepth),
+    write: generateText,
+  };
 }
 
 function isLines(headers: IncomingHttpHeaders): boolean {
@@ -168,12 +185,12 @@ async function* fromLines(
   let line = 0;
   try {
     if (request instanceof WholeRequest || headers['content-length'] !== undefined || headers['content-encoding'] !== undefined) {
-      for (const text of linesOf(await call.body())) yield readLine(text, { form, plan, line: line++ });
+      for (const text of linesOf(await call.body())) yield await readLine(text, { form, plan, line: line++ });
       return;
     }
     for await (const text of bodyLines(request, { maxBytes, ended, reading: (bytes) => lines.reading(bytes) })) {
       lines.taken(text.length);
-      yield readLine(text, { form, plan, line: line++ });
+      yield await readLine(text, { form, plan, line: line++ });
     }
   } catch (error) {
     // The first line fails as a plain call does; what comes after it is told where it stands.
@@ -182,9 +199,12 @@ async function* fromLines(
   }
 }
 
-function readLine(text: Buffer, { form, plan, line }: { form: Form; plan: () => ServingPlan; line: number }): InferRequest | RequestError {
+async function readLine(
+  text: Buffer,
+  { form, plan, line }: { form: Form; plan: () => ServingPlan; line: number },
+): Promise<InferRequest | RequestError> {
   try {
-    return form.read(text, plan);
+    return await form.read(text, plan);
   } catch (error) {
     const { kind, message } = requestErrorOf(error);
     return new RequestError(kind, ofLine(message, line));

@@ -2,10 +2,10 @@ import { invalid } from '../http/request-error.js';
 import { sizesOf } from '../oip/instances.js';
 import type { InferRequest, RequestInput } from '../oip/oip-request.js';
 import { isObject, kindOf, quote } from '../oip/oip-request.js';
-import type { ServingPlan, SignatureTensor } from '../plans/serving-plan.js';
+import type { Signature, SignatureTensor } from '../plans/serving-plan.js';
 
 /** A request of `{"inputs": ...}` in columns: an object of tensors by name or, where the model takes one, that tensor. */
-export function fromColumns(inputs: unknown, plan: ServingPlan): InferRequest {
+export function fromColumns(inputs: unknown, plan: Signature): InferRequest {
   const given = isObject(inputs) ? inputs : soleInput(inputs, plan);
   const byName = new Map(plan.inputs.map((input) => [input.name, input]));
   for (const name of Object.keys(given)) {
@@ -16,7 +16,7 @@ export function fromColumns(inputs: unknown, plan: ServingPlan): InferRequest {
   return { id: null, parameters: {}, inputs: tensors, outputs: null };
 }
 
-function soleInput(tensor: unknown, plan: ServingPlan): Record<string, unknown> {
+function soleInput(tensor: unknown, plan: Signature): Record<string, unknown> {
   if (plan.inputs.length !== 1)
     throw invalid(`inputs is ${kindOf(tensor)}: an object with ${plan.inputs.map(({ name }) => name).join(', ')} is expected`);
   return { [plan.inputs[0]!.name]: tensor };

@@ -1,21 +1,27 @@
 import { invalid } from '../http/request-error.js';
 import { element } from '../oip/oip-response.js';
 import type { OutputTensor } from '../plans/serving-plan.js';
+import type { Rows, TextParts } from '../prediction/answer-rows.js';
 
-/** An output as nested JSON lists by its shape, as text. Texts of an output whose name ends in `_bytes` are told as base64. */
-export function nestedJson(output: OutputTensor): string {
-  return nested(output, { axis: 0, at: 0, size: output.data.length });
+/** An output as nested JSON lists by its shape. Texts of an output whose name ends in `_bytes` are told as base64. */
+export function nestedJson(output: OutputTensor): TextParts {
+  const [rows] = output.shape;
+  return rows === undefined ? [value(output, 0)] : ['[', rowsOf(output, rows), ']'];
 }
 
-/** The rows of an output as nested JSON, one text each. Throws a `RequestError` when it has other rows than `rows`. */
-export function rowsJson(output: OutputTensor, rows: number): string[] {
-  const { shape, name, data } = output;
+/** The rows of an output as nested JSON. Throws a `RequestError` when it has other rows than `rows`. */
+export function nestedRows(output: OutputTensor, rows: number): Rows {
+  const { shape, name } = output;
   if (shape[0] !== rows)
     throw invalid(
       `output ${JSON.stringify(name)} has shape [${shape.join(',')}], which has no rows: ask with "inputs" instead of "instances"`,
     );
-  const size = data.length / rows;
-  return Array.from({ length: rows }, (_, row) => nested(output, { axis: 1, at: row * size, size }));
+  return rowsOf(output, rows);
+}
+
+function rowsOf(output: OutputTensor, rows: number): Rows {
+  const size = rows === 0 ? 0 : output.data.length / rows;
+  return { rows, between: ',', write: (row) => nested(output, { axis: 1, at: row * size, size }) };
 }
 
 function nested(output: OutputTensor, part: { axis: number; at: number; size: number }): string {
