@@ -2,6 +2,7 @@ import type { RequestErrorKind } from '../http/request-error.js';
 import type { Signature } from '../plans/serving-plan.js';
 import type { AnswerFormat, BodyForm } from './body-forms.js';
 import type { InferRequest, RequestInput } from './oip-request.js';
+import type { Unfit } from './unfit-data.js';
 
 /** To the reading thread: a body, what it is, and what it is read by. */
 export type ReadCall = {
@@ -16,8 +17,8 @@ export type ReadCall = {
 export type SentInput = Omit<RequestInput, 'rowTexts'> & {
   readonly rowBounds?: Uint32Array;
   readonly rawBounds?: readonly [from: number, to: number];
-  /** In the place of data that do not agree with the shape: what is wrong with them. */
-  readonly unfit?: string;
+  /** In the place of data that do not agree with the shape. */
+  readonly unfit?: Unfit;
 };
 export type SentRequest = Omit<InferRequest, 'inputs' | 'source'> & { readonly inputs: readonly SentInput[] };
 

@@ -50,15 +50,14 @@ export class BodyReader {
   /** An inference body. Throws or rejects with a `RequestError` that names the place. */
   read(given: InferBody): ReadBody | Promise<ReadBody> {
     const { body, headLength } = given;
-    const { threadBytes, maxJsonDepth } = this.#options;
-    const jsonBytes = headLength === undefined || body.length < threadBytes ? body.length : headLengthOf(headLength, body.length);
-    if (jsonBytes < threadBytes || jsonBytes === 0) return readInferBody(given, maxJsonDepth);
+    const large = this.isLarge(body.length) && (headLength === undefined || this.isLarge(headLengthOf(headLength, body.length)));
+    if (!large) return readInferBody(given, this.#options.maxJsonDepth);
     return this.#read({ kind: 'infer', headLength }, body, noSignature).then(({ request }) => ({ kind: 'request', request }));
   }
 
   /** Whether so many bytes of what is no plain number are read in the thread. */
   isLarge(bytes: number): boolean {
-    return bytes >= this.#options.threadBytes;
+    return bytes > 0 && bytes >= this.#options.threadBytes;
   }
 
   /** A large body that is read for the version which answers. */

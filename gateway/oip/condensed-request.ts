@@ -1,6 +1,7 @@
 import { RequestError } from '../http/request-error.js';
 import type { SentInput, SentRequest } from './body-messages.js';
 import { exactInputs } from './exact-integers.js';
+import { numbersOrList, unfitOf } from './fit-rows.js';
 import { flatData } from './flat-data.js';
 import type { InferRequest, RequestInput } from './oip-request.js';
 import { RowTexts } from './row-texts.js';
@@ -20,7 +21,7 @@ export function condensed(request: InferRequest, body: Buffer): { readonly reque
     const { name, datatype, shape, raw, rowTexts } = input;
     if (raw !== undefined) return { name, datatype, shape, data: undefined, ...sentBytes(raw, body, transfer) };
     const data = plainData(input);
-    if (data instanceof UnfitData) return { name, datatype, shape, data: undefined, unfit: data.message };
+    if (data instanceof UnfitData) return { name, datatype, shape, data: undefined, unfit: data.unfit };
     if (data instanceof Float64Array) transfer.push(data.buffer as ArrayBuffer);
     if (rowTexts === undefined) return { name, datatype, shape, data };
     const rowBounds = rowTexts.bounds;
@@ -62,9 +63,8 @@ function plainData(input: RequestInput): unknown {
     flat = flatData(input);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
-    return new UnfitData(error.message);
+    return new UnfitData(unfitOf(input, error.message));
   }
-  if (flat.every((value) => typeof value === 'number')) return Float64Array.from(flat as readonly number[]);
   // A list in a flat list would be taken for a row of a nested one.
-  return Array.isArray(flat[0]) ? data : flat;
+  return Array.isArray(flat[0]) ? data : numbersOrList(flat);
 }

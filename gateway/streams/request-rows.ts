@@ -2,6 +2,8 @@ import { invalid } from '../http/request-error.js';
 import { quote } from '../oip/oip-request.js';
 import type { InferRequest, RequestInput } from '../oip/oip-request.js';
 import { sizeOf } from '../models/tensors.js';
+import type { Unfit } from '../oip/unfit-data.js';
+import { UnfitData } from '../oip/unfit-data.js';
 
 /** Bytes of one element in the protocol's binary form; BYTES have a length each. */
 const elementBytes: Readonly<Record<string, number>> = {
@@ -57,12 +59,20 @@ function rowsOfInput(input: RequestInput, { from, rows }: { from: number; rows: 
   const shape = [rows, ...inner];
   const width = sizeOf(inner);
   if (raw !== undefined) return { ...input, shape, raw: someBytes(input, { from: from * width, to: (from + rows) * width }) };
-  if (!Array.isArray(data)) throw invalid(`input ${quote(name)}: data is no list: a list is expected`);
-  const isNested = inner.length > 0 && Array.isArray(data[0]);
-  const needed = isNested ? all : all * width;
-  if (data.length !== needed)
-    throw invalid(`input ${quote(name)}: data has ${data.length} elements, shape [${input.shape.join(',')}] needs ${needed}`);
-  return { ...input, shape, data: isNested ? data.slice(from, from + rows) : data.slice(from * width, (from + rows) * width) };
+  const list = data instanceof UnfitData ? data.unfit : listOf(data, inner.length > 0);
+  if (list.length === null) throw invalid(`input ${quote(name)}: data is no list: a list is expected`);
+  const needed = list.isNested ? all : all * width;
+  if (list.length !== needed)
+    throw invalid(`input ${quote(name)}: data has ${list.length} elements, shape [${input.shape.join(',')}] needs ${needed}`);
+  if (data instanceof UnfitData) return { ...input, shape, data: data.slice({ from, rows, width }) };
+  const elements = data as unknown[] | Float64Array;
+  const step = list.isNested ? 1 : width;
+  return { ...input, shape, data: elements.slice(from * step, (from + rows) * step) };
+}
+
+function listOf(data: unknown, mayNest: boolean): Pick<Unfit, 'length' | 'isNested'> {
+  if (data instanceof Float64Array) return { length: data.length, isNested: false };
+  return Array.isArray(data) ? { length: data.length, isNested: mayNest && Array.isArray(data[0]) } : { length: null, isNested: false };
 }
 
 function someBytes(input: RequestInput, { from, to }: { from: number; to: number }): Uint8Array {
