@@ -95,7 +95,7 @@ export function endpointAnswers(deps: AnswerDeps): Answer {
       case 'job':
       case 'jobResult':
       case 'deleteJob':
-        return answerJobs({ queue, tables, siblings, maxJsonDepth }, endpoint, { headers, body });
+        return answerJobs({ queue, tables, siblings, reader: deps.bodyReader, maxJsonDepth }, endpoint, { headers, body });
       case 'generate':
         return generate({ ...streams, predictor }, { ...endpoint, request, body, arrivedMs });
       case 'inferStream':
@@ -104,7 +104,15 @@ export function endpointAnswers(deps: AnswerDeps): Answer {
       case 'labels':
         return whenRead(readBody(request, bodies), (received) =>
           postLabels(
-            { store: captureStore, captures, redactors, outcomes, maxJsonDepth, flushLimitMs: config.drainLimitMs },
+            {
+              store: captureStore,
+              captures,
+              redactors,
+              outcomes,
+              reader: deps.bodyReader,
+              maxJsonDepth,
+              flushLimitMs: config.drainLimitMs,
+            },
             { table: tables.need(endpoint.model), body: received },
           ),
         );

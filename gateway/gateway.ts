@@ -172,7 +172,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
   let unfollowKeys: (() => void) | undefined;
   const named = deps.named ?? null;
   const jobsFolder = join(config.folder, 'jobs');
+  const bodyReader = new BodyReader({ maxJsonDepth: config.maxJsonDepth, threadBytes: config.bodyThreadBytes, program: config.bodyThread });
   const queue = new JobQueue({
+    reader: bodyReader,
     predictor: plainPredictor,
     tables,
     objects: deps.objects,
@@ -183,7 +185,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
   });
   metrics.sample(...jobFigures(queue));
   const ready = (): boolean => follower.ready && !draining;
-  const bodyReader = new BodyReader({ maxJsonDepth: config.maxJsonDepth, threadBytes: config.bodyThreadBytes, program: config.bodyThread });
   const sageMaker = sageMakerRoutes({ tables, queue, named, mode: deps.container ?? null, config, bodies: bodyReader, ready });
   const siblings = deps.siblings ?? null;
   let url = '';

@@ -1,22 +1,25 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Endpoint } from '../http/endpoint.js';
-import { parseJsonBody } from '../http/json-body.js';
 import type { Reply } from '../http/reply.js';
 import { json } from '../http/reply.js';
 import { invalid, RequestError } from '../http/request-error.js';
-import { isObject, kindOf, readInferRequest } from '../oip/oip-request.js';
+import type { BodyReader } from '../oip/body-reader.js';
+import { ownTurn } from '../own-turn.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import { mediaFormat } from '../sagemaker/request-body.js';
 import type { Siblings } from '../siblings/siblings.js';
-import type { JobQueue, Submission } from './job-queue.js';
-import type { JobInput, JobRecord } from './job-record.js';
+import type { JobQueue } from './job-queue.js';
+import type { JobRecord } from './job-record.js';
+import type { SubmissionHead } from './submission.js';
+import { readSubmission } from './submission.js';
 
 export type JobDeps = {
   readonly queue: JobQueue;
   readonly tables: RoutingTable;
   /** The other processes that take jobs under the same address; null for none. */
   readonly siblings: Siblings | null;
+  readonly reader: BodyReader;
   readonly maxJsonDepth: number;
 };
 type SubmitCall = {
@@ -27,30 +30,40 @@ type SubmitCall = {
 };
 
 const allowedId = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const allowedDigest = /^sha256:[0-9a-f]{64}$/;
 
 /**
  * `POST /v2/models/{m}[/versions/{v}]/jobs`: takes rows in the body (JSON as for `infer` or `{"instances":[…]}`, JSON lines,
  * CSV), or `{"input":{"digest":"sha256:…","format":"jsonLines"|"csv"|"json"}}`. The id is the header `Idempotency-Key` or
  * the body's `id`: the same one with the same body is the same job.
  */
-async function submitJob({ queue, tables, siblings, maxJsonDepth }: JobDeps, call: SubmitCall): Promise<Reply> {
+async function submitJob(deps: JobDeps, call: SubmitCall): Promise<Reply> {
+  const { queue, tables, siblings } = deps;
   const { model, version, headers, body } = call;
   const table = tables.need(model);
   if (version !== null && !table.versions.has(version))
     throw new RequestError('notFound', `Request for unknown model: '${model}' version '${version}' is not loaded`);
-  const { id, ...rest } = readSubmission(body, headers['content-type'] ?? 'application/json', maxJsonDepth);
+  const head = await headOf(deps, body, headers['content-type'] ?? 'application/json');
+  const { id, input, source } = head;
   const wanted = headers['idempotency-key'] ?? id;
   if (wanted !== null && (typeof wanted !== 'string' || !allowedId.test(wanted)))
     throw invalid('the job id must be 1 to 64 letters, digits, or any of . _ -, the first a letter or digit');
-  const submitted = `sha256:${createHash('sha256').update(body).digest('hex')}`;
+  const submitted = await digestOf(body);
   if (siblings !== null && wanted !== null && queue.find(wanted) === undefined) {
     const elsewhere = await foundElsewhere(siblings, wanted);
     if (elsewhere !== null && elsewhere['submitted'] !== submitted)
       throw new RequestError('conflict', `there is another job ${wanted}: choose another id, or delete that one first`);
     if (elsewhere !== null) return { ...json(200, elsewhere), headers: { Location: `/v2/jobs/${wanted}` } };
   }
-  const { job, isNew } = await queue.submit({ model, version, id: wanted, submitted, delivery: null, ...rest });
+  const { job, isNew } = await queue.submit({
+    model,
+    version,
+    id: wanted,
+    submitted,
+    delivery: null,
+    input,
+    source,
+    body: source === null ? body : null,
+  });
   return { ...json(isNew ? 202 : 200, told(job)), headers: { Location: `/v2/jobs/${job.id}` } };
 }
 
@@ -120,16 +133,14 @@ function told(job: JobRecord): Record<string, unknown> {
   };
 }
 
-type Read = Pick<Submission, 'input' | 'source' | 'body'> & { readonly id: unknown };
-
-function readSubmission(body: Buffer, contentType: string, maxJsonDepth: number): Read {
-  switch (mediaFormat(contentType)) {
+function headOf({ reader, maxJsonDepth }: JobDeps, body: Buffer, contentType: string): SubmissionHead | Promise<SubmissionHead> {
+  const format = mediaFormat(contentType);
+  switch (format) {
     case 'csv':
-      return { id: null, input: { kind: 'csv' }, source: null, body };
     case 'jsonLines':
-      return { id: null, input: { kind: 'jsonLines' }, source: null, body };
+      return { id: null, input: { kind: format }, source: null };
     case 'json':
-      break;
+      return reader.isLarge(body.length) ? reader.ask('submission', { body }) : readSubmission(body, maxJsonDepth);
     case 'binary':
     case 'npy':
     case null:
@@ -138,22 +149,16 @@ function readSubmission(body: Buffer, contentType: string, maxJsonDepth: number)
         `Content-Type ${contentType.slice(0, 100)} is not taken: application/json, application/jsonlines and text/csv are`,
       );
   }
-  const value = parseJsonBody(body, maxJsonDepth);
-  if (!isObject(value)) throw invalid(`the request is ${kindOf(value)}: a JSON object with "inputs", "instances" or "input" is expected`);
-  const id = value['id'] ?? null;
-  if (value['input'] !== undefined) return { id, body: null, ...readReference(value['input']) };
-  if (!Array.isArray(value['instances'])) readInferRequest(value);
-  return { id, input: { kind: 'json' }, source: null, body };
 }
 
-const formats: Readonly<Record<string, JobInput['kind']>> = { jsonLines: 'jsonLines', csv: 'csv', json: 'json' };
+const digestedAtOnce = 1024 * 1024;
 
-function readReference(input: unknown): { input: JobInput; source: string } {
-  if (!isObject(input)) throw invalid(`input is ${kindOf(input)}: an object with "digest" and "format" is expected`);
-  const { digest, format } = input;
-  if (typeof digest !== 'string' || !allowedDigest.test(digest))
-    throw invalid('input.digest is no digest of an object: "sha256:" and 64 hexadecimal digits are expected');
-  const kind = typeof format === 'string' && Object.hasOwn(formats, format) ? formats[format] : undefined;
-  if (kind === undefined) throw invalid(`input.format is not known: ${Object.keys(formats).join(', ')} are`);
-  return { input: { kind }, source: digest };
+/** The digest of a body; others have their turn while that of a large one is made. */
+async function digestOf(body: Buffer): Promise<string> {
+  const hash = createHash('sha256');
+  for (let from = 0; from < body.length; from += digestedAtOnce) {
+    if (from > 0) await ownTurn();
+    hash.update(body.subarray(from, from + digestedAtOnce));
+  }
+  return `sha256:${hash.digest('hex')}`;
 }

@@ -1,16 +1,17 @@
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { parseJsonText, textOf } from '../http/json-body.js';
+import { open, readFile, stat } from 'node:fs/promises';
 import { invalid } from '../http/request-error.js';
-import { isObject, readInferRequest } from '../oip/oip-request.js';
+import type { BodyReader } from '../oip/body-reader.js';
+import { restored } from '../oip/condensed-request.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
 import { instanceOf } from '../sagemaker/request-body.js';
-import { exactInputs } from '../oip/exact-integers.js';
 import { fromInstances } from '../oip/instances.js';
 import { fromCsv, isCsvHeader } from '../sagemaker/sagemaker-csv.js';
 import { rowsOf, someRows } from '../streams/request-rows.js';
 import type { JobInput } from './job-record.js';
+import type { KeptJson } from './kept-json.js';
+import { readKeptJson } from './kept-json.js';
 
 /** Rows that are predicted together: as a request of them all, or each alone. Both throw a `RequestError` for a wrong row. */
 export type Slice = {
@@ -24,13 +25,14 @@ export type Slice = {
 export type RowLimits = { readonly sliceRows: number; readonly maxLineBytes: number; readonly maxJsonDepth: number };
 
 /** A kept input and the plan of the model that it is for. */
-export type KeptInput = { readonly path: string; readonly input: JobInput; readonly plan: ServingPlan };
+export type KeptInput = { readonly path: string; readonly input: JobInput; readonly plan: ServingPlan; readonly reader: BodyReader };
 
 /** The rows from row `from` on, in slices. An input of lines is read as it is needed, never whole. */
 export async function* slicesOf(kept: KeptInput, of: RowLimits & { readonly from: number }): AsyncGenerator<Slice, void> {
   if (kept.input.kind === 'json') {
-    const { rows, slice } = await jsonRows(kept, of.maxJsonDepth);
-    for (let from = of.from; from < rows; from += of.sliceRows) yield slice(from, Math.min(of.sliceRows, rows - from));
+    const json = await keptJson(kept, of.maxJsonDepth);
+    if (json.kind === 'instances') yield* instanceSlices(kept.path, json.places, of);
+    else yield* requestSlices(json.request, rowsIn(json, kept), { ...of, batchable: kept.plan.batchable });
     return;
   }
   const slice = kept.input.kind === 'csv' ? csvSlice : lineSlice;
@@ -48,43 +50,68 @@ export async function* slicesOf(kept: KeptInput, of: RowLimits & { readonly from
 
 /** Counts the rows of an input. Throws a `RequestError` for one that cannot be read at all. */
 export async function countRows(kept: KeptInput, of: RowLimits): Promise<number> {
-  if (kept.input.kind === 'json') return (await jsonRows(kept, of.maxJsonDepth)).rows;
+  if (kept.input.kind === 'json') return rowsIn(await keptJson(kept, of.maxJsonDepth), kept);
   let rows = 0;
   for await (const line of dataLines(kept, of.maxLineBytes)) rows += line.length > 0 ? 1 : 0;
   return rows;
 }
 
-async function jsonRows(
-  { path, plan }: KeptInput,
-  maxJsonDepth: number,
-): Promise<{ rows: number; slice(from: number, rows: number): Slice }> {
-  const text = textOf(await readFile(path));
-  const body = parseJsonText(text, maxJsonDepth);
-  if (isObject(body) && Array.isArray(body['instances'])) {
-    const instances: unknown[] = body['instances'];
-    if (instances.length === 0) throw invalid('instances is empty: a list of at least one instance is expected');
-    return {
-      rows: instances.length,
-      slice: (from, rows) => ({
+/** What is in an input of JSON. One that is large is read in the thread, and its instances, where it has them, as they are needed. */
+async function keptJson({ path, reader }: KeptInput, maxJsonDepth: number): Promise<KeptJson> {
+  const { size } = await stat(path);
+  if (!reader.isLarge(size)) return readKeptJson(await readFile(path), maxJsonDepth);
+  const kept = await reader.ask('keptJson', { path });
+  return kept.kind === 'instances' ? kept : { kind: 'request', request: restored(kept.request, nothing) };
+}
+
+/** Of an input in JSON nothing lies in bytes. */
+const nothing = Buffer.alloc(0);
+
+function rowsIn(kept: KeptJson, { plan }: KeptInput): number {
+  if (kept.kind === 'instances') return kept.places.length - 1;
+  // A model whose first size is no rows takes the request as it is.
+  return plan.batchable ? rowsOf(kept.request) : 1;
+}
+
+async function* instanceSlices(path: string, places: Uint32Array, of: RowLimits & { readonly from: number }): AsyncGenerator<Slice, void> {
+  const file = await open(path);
+  try {
+    const all = places.length - 1;
+    for (let { from } = of; from < all; from += of.sliceRows) {
+      const rows = Math.min(of.sliceRows, all - from);
+      const start = places[from]!;
+      const text = Buffer.alloc(places[from + rows]! - 1 - start);
+      await file.read(text, 0, text.length, start);
+      const instances = JSON.parse(`[${text.toString('utf8')}]`) as unknown[];
+      yield {
         from,
         rows,
-        whole: (plan) => fromInstances(instances.slice(from, from + rows), plan),
-        one: (plan, row) => fromInstances([instances[from + row]], plan),
-      }),
-    };
+        whole: (plan) => fromInstances(instances, plan),
+        one: (plan, row) => fromInstances([instances[row]], plan),
+      };
+    }
+  } finally {
+    await file.close();
   }
-  const request = exactInputs(readInferRequest(body, { text }));
-  // A model whose first size is no rows takes the request as it is.
-  if (!plan.batchable) return { rows: 1, slice: (from, rows) => ({ from, rows, whole: () => request, one: () => request }) };
-  return {
-    rows: rowsOf(request),
-    slice: (from, rows) => ({
-      from,
-      rows,
-      whole: () => someRows(request, { from, rows }),
-      one: (_plan, row) => someRows(request, { from: from + row, rows: 1 }),
-    }),
-  };
+}
+
+function* requestSlices(
+  request: InferRequest,
+  all: number,
+  of: RowLimits & { readonly from: number; readonly batchable: boolean },
+): Generator<Slice, void> {
+  for (let { from } = of; from < all; from += of.sliceRows) {
+    const rows = Math.min(of.sliceRows, all - from);
+    const first = from;
+    yield of.batchable
+      ? {
+          from,
+          rows,
+          whole: () => someRows(request, { from: first, rows }),
+          one: (_plan, row) => someRows(request, { from: first + row, rows: 1 }),
+        }
+      : { from, rows, whole: () => request, one: () => request };
+  }
 }
 
 function lineSlice(lines: readonly Buffer[], from: number, maxJsonDepth: number): Slice {

@@ -4,6 +4,7 @@ import { PerennialError } from '../../domain/errors.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { requestErrorOf } from '../http/reply.js';
 import { invalid, RequestError } from '../http/request-error.js';
+import type { BodyReader } from '../oip/body-reader.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import { element } from '../oip/oip-response.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
@@ -23,6 +24,8 @@ export type RunnerDeps = {
   /** Where inputs by a location are; null where there is no such place. */
   readonly named: NamedObjects | null;
   readonly folder: JobFolder;
+  /** Reads inputs of JSON that are large. */
+  readonly reader: BodyReader;
   readonly config: Pick<
     GatewayConfig,
     'jobSliceRows' | 'maxJobLineBytes' | 'maxJobInputBytes' | 'maxJobRows' | 'maxJsonDepth' | 'maxBodyBytes'
@@ -53,7 +56,7 @@ export async function runJob(
   const path = folder.inputPath(record.id);
   await fetchInput(deps, record, of.ended);
   const plan = await patient(of.ended, () => planOf(deps.tables, record));
-  const kept: KeptInput = { path, input: record.input, plan };
+  const kept: KeptInput = { path, input: record.input, plan, reader: deps.reader };
   const rows = record.rows ?? (await countRows(kept, limits));
   if (rows === 0) throw invalid('the input has no rows: at least one is expected');
   if (rows > config.maxJobRows) throw invalid(`the input has ${rows} rows: at most ${config.maxJobRows} are taken in one job`);

@@ -4,12 +4,12 @@ import { ownTurn } from '../own-turn.js';
 import type { Signature } from '../plans/serving-plan.js';
 import { threadProgram } from '../thread-program.js';
 import type { AnswerFormat, BodyForm, FormRead } from './body-forms.js';
-import { readForm } from './body-forms.js';
-import type { ReadAnswer, ReadCall } from './body-messages.js';
+import type { ReadAnswer, ReadCall, ReadingKind, Readings, ReadResults } from './body-messages.js';
 import { restored } from './condensed-request.js';
 import type { InferBody, ReadBody } from './infer-body.js';
 import { headLengthOf, readInferBody } from './infer-body.js';
 import { LargeBody } from './large-body.js';
+import { readLarge } from './thread-readings.js';
 
 export type BodyReaderOptions = {
   readonly maxJsonDepth: number;
@@ -19,7 +19,7 @@ export type BodyReaderOptions = {
   readonly program: string | null;
 };
 
-type Waiting = { readonly body: Buffer; resolve(read: FormRead): void; reject(error: Error): void };
+type Waiting = { resolve(result: ReadResults[ReadingKind]): void; reject(error: Error): void };
 
 /** Beyond this the thread ends, and what it reads is refused. */
 const heapMiB = 1_024;
@@ -52,7 +52,7 @@ export class BodyReader {
     const { body, headLength } = given;
     const large = this.isLarge(body.length) && (headLength === undefined || this.isLarge(headLengthOf(headLength, body.length)));
     if (!large) return readInferBody(given, this.#options.maxJsonDepth);
-    return this.#read({ kind: 'infer', headLength }, body, noSignature).then(({ request }) => ({ kind: 'request', request }));
+    return this.#readForm({ kind: 'infer', headLength }, body, noSignature).then(({ request }) => ({ kind: 'request', request }));
   }
 
   /** Whether so many bytes of what is no plain number are read in the thread. */
@@ -62,7 +62,7 @@ export class BodyReader {
 
   /** A large body that is read for the version which answers. */
   large<Format extends AnswerFormat>(form: BodyForm, body: Buffer): LargeBody<Format> {
-    return new LargeBody((signature) => this.#read(form, body, signature));
+    return new LargeBody((signature) => this.#readForm(form, body, signature));
   }
 
   async close(): Promise<void> {
@@ -71,29 +71,35 @@ export class BodyReader {
     await (await worker?.catch(() => null))?.terminate();
   }
 
-  /** Reads a body in the thread. What is made of it has a turn of its own. */
-  async #read(form: BodyForm, body: Buffer, signature: Signature): Promise<FormRead> {
-    const { maxJsonDepth } = this.#options;
+  /** Has the thread read something large. What is made of it has a turn of its own. Rejects with a `RequestError`. */
+  async ask<Kind extends ReadingKind>(kind: Kind, reading: Readings[Kind]): Promise<ReadResults[Kind]> {
+    // A kind has results of its own.
+    const call = { id: this.#next++, kind, reading, maxJsonDepth: this.#options.maxJsonDepth } as unknown as ReadCall;
+    let result: ReadResults[ReadingKind];
     try {
-      const read = await this.#askThread({ form, body, signature, maxJsonDepth });
+      result = await this.#askThread(call);
       await ownTurn();
-      return read;
     } catch (error) {
-      // A thread that cannot be had is a fault of ours: the body is read here then, however long it takes.
+      // A thread that cannot be had is a fault of ours: it is read here then, however long it takes.
       if (error instanceof RequestError) throw error;
-      return readForm(form, body, { signature, maxJsonDepth });
+      ({ result } = readLarge(call));
     }
+    return result as ReadResults[Kind];
   }
 
-  async #askThread(call: Omit<ReadCall, 'id' | 'body'> & { readonly body: Buffer }): Promise<FormRead> {
+  async #readForm(form: BodyForm, body: Buffer, { inputs }: Signature): Promise<FormRead> {
+    // Of a plan the names, types and shapes alone: the rest are functions.
+    const { request, format } = await this.ask('form', { form, body, signature: { inputs } });
+    return { request: restored(request, body), format };
+  }
+
+  async #askThread(call: ReadCall): Promise<ReadResults[ReadingKind]> {
     this.#worker ??= this.#start();
     const worker = await this.#worker;
-    return new Promise<FormRead>((resolve, reject) => {
-      const id = this.#next++;
-      this.#waiting.set(id, { body: call.body, resolve, reject });
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(call.id, { resolve, reject });
       worker.ref();
-      // Of a plan the names, types and shapes alone: the rest are functions.
-      worker.postMessage({ ...call, id, signature: { inputs: call.signature.inputs } } satisfies ReadCall);
+      worker.postMessage(call);
     });
   }
 
@@ -120,7 +126,7 @@ export class BodyReader {
     if (answer.kind !== 'failed') this.#inThread++;
     switch (answer.kind) {
       case 'read':
-        return waiting?.resolve({ request: restored(answer.request, waiting.body), format: answer.format });
+        return waiting?.resolve(answer.result);
       case 'refused':
         return waiting?.reject(new RequestError(answer.errorKind, answer.message));
       case 'failed':

@@ -2,20 +2,18 @@
 import { parentPort } from 'node:worker_threads';
 import { RequestError } from '../http/request-error.js';
 import { stepBack } from '../step-back.js';
-import { readForm } from './body-forms.js';
 import type { ReadAnswer, ReadCall } from './body-messages.js';
-import { condensed } from './condensed-request.js';
+import { readLarge } from './thread-readings.js';
 
 const port = parentPort!;
 
 stepBack();
 
-port.on('message', ({ id, body: { buffer, byteOffset, length }, form, signature, maxJsonDepth }: ReadCall) => {
+port.on('message', (call: ReadCall) => {
+  const { id } = call;
   try {
-    const body = Buffer.from(buffer, byteOffset, length);
-    const read = readForm(form, body, { signature, maxJsonDepth });
-    const { request, transfer } = condensed(read.request, body);
-    port.postMessage({ kind: 'read', id, request, format: read.format } satisfies ReadAnswer, transfer);
+    const { result, transfer } = readLarge(call);
+    port.postMessage({ kind: 'read', id, result } satisfies ReadAnswer, transfer);
   } catch (error) {
     const told: ReadAnswer =
       error instanceof RequestError
