@@ -3,10 +3,9 @@ import { callerKey } from '../http/caller-key.js';
 import type { BodyReader } from './body-reader.js';
 import type { ReadBody } from './infer-body.js';
 import type { InferRequest } from './oip-request.js';
-import { inferReply } from './oip-response.js';
+import { inferReply, inferReplyInTurns } from './oip-response.js';
 import { scheduleOf } from './schedule-policy.js';
 import type { Cancel } from '../models/batcher.js';
-import { ownTurn } from '../own-turn.js';
 import { isLong } from '../prediction/answer-rows.js';
 import type { PredictionAnswer, Predictor } from '../prediction/predictor.js';
 import type { Reply } from '../http/reply.js';
@@ -52,9 +51,8 @@ function answer(predictor: Predictor, call: InferCall, read: ReadBody): Reply | 
   return answered instanceof Promise ? answered.then(replyInTime) : inferReply(answered);
 }
 
-/** To write down a long answer takes a turn of its own. */
 function replyInTime(answer: PredictionAnswer): Reply | Promise<Reply> {
-  return isLong(answer) ? ownTurn().then(() => inferReply(answer)) : inferReply(answer);
+  return isLong(answer) ? inferReplyInTurns(answer) : inferReply(answer);
 }
 
 /** Parameters of a request without a head. */

@@ -1,8 +1,11 @@
+import type { Rows } from '../prediction/answer-rows.js';
+import { textInTurns } from '../prediction/answer-rows.js';
 import type { PredictionAnswer } from '../prediction/predictor.js';
 import type { Reply } from '../http/reply.js';
 import { invalid } from '../http/request-error.js';
 import type { OutputTensor, ServingPlan } from '../plans/serving-plan.js';
 import { classified } from './classification.js';
+import type { InferRequest } from './oip-request.js';
 import { quote } from './oip-request.js';
 import { rawBytes } from './raw-output.js';
 
@@ -11,7 +14,7 @@ import { rawBytes } from './raw-output.js';
  * who answered, and the prediction ids as text (the protocol allows no lists there), one a row, joined by commas. Outputs
  * that were asked for as binary data follow the JSON as bytes, in their order.
  */
-export function inferReply(answer: PredictionAnswer): Reply {
+export function inferReply(answer: PredictionAnswer, written: WrittenParts | null = null): Reply {
   const { request, version, ids, predicted } = answer;
   const wanted = request.outputs;
   const binaryByDefault = request.parameters['binary_data_output'] === true;
@@ -33,11 +36,11 @@ export function inferReply(answer: PredictionAnswer): Reply {
       const raw = rawBytes(output);
       (raws ??= []).push(raw);
       outputs += `"parameters":{"binary_data_size":${raw.length}}}`;
-    } else outputs += `"data":[${elements(output)}]}`;
+    } else outputs += `"data":[${written?.elements.get(output) ?? elements(output)}]}`;
   }
   const body =
     `{"model_name":${named(version.model)},"model_version":${named(version.version)},"id":${request.id === null ? `"${ids[0]}"` : JSON.stringify(request.id)},` +
-    `"parameters":{"variant":"${answer.variant}","model_version":${named(version.version)},"prediction_ids":"${ids.join(',')}"${answer.cached ? ',"cached":true' : ''}},"outputs":[${outputs}]}`;
+    `"parameters":{"variant":"${answer.variant}","model_version":${named(version.version)},"prediction_ids":"${written?.ids ?? ids.join(',')}"${answer.cached ? ',"cached":true' : ''}},"outputs":[${outputs}]}`;
   if (raws === null) return { status: 200, contentType: 'application/json', body, sent: answer.sent };
   const head = Buffer.from(body);
   return {
@@ -47,6 +50,25 @@ export function inferReply(answer: PredictionAnswer): Reply {
     headers: { 'Inference-Header-Content-Length': String(head.length) },
     sent: answer.sent,
   };
+}
+
+/** What of an answer was written down before. */
+type WrittenParts = { readonly ids: string; readonly elements: ReadonlyMap<OutputTensor, string> };
+
+/** The same for a long answer: what is long in it is written piece by piece in turns of its own. */
+export async function inferReplyInTurns(answer: PredictionAnswer): Promise<Reply> {
+  const { request, ids, predicted } = answer;
+  const texts = new Map<OutputTensor, string>();
+  for (const output of predicted.outputs) if (isText(output, request)) texts.set(output, await textInTurns([elementRows(output)]));
+  return inferReply(answer, { ids: await textInTurns([idRows(ids)]), elements: texts });
+}
+
+/** Whether the elements of an output are told as text, as they are. What has no form as text is refused where it is written. */
+function isText({ name, datatype }: OutputTensor, { outputs, parameters }: InferRequest): boolean {
+  if (datatype === 'FP16') return false;
+  const asked = outputs?.find((output) => output.name === name);
+  if (outputs !== null && asked === undefined) return false;
+  return !(asked?.binary ?? parameters['binary_data_output'] === true) && (asked === undefined || asked.classification === 0);
 }
 
 const names = new Map<string, string>();
@@ -79,6 +101,16 @@ export function elements(output: OutputTensor): string {
     default:
       return data.length === 1 ? String(data[0]) : Array.prototype.join.call(data, ',');
   }
+}
+
+/** The same one by one. */
+export function elementRows({ data, datatype }: OutputTensor): Rows {
+  return { rows: data.length, between: ',', write: (at) => element(data[at]!, datatype) };
+}
+
+/** The ids of an answer, one by one. */
+export function idRows(ids: readonly string[]): Rows {
+  return { rows: ids.length, between: ',', write: (row) => ids[row]! };
 }
 
 /** One element of an output as JSON. */

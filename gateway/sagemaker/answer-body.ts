@@ -1,7 +1,7 @@
 import type { Reply } from '../http/reply.js';
 import { RequestError } from '../http/request-error.js';
 import { ownTurn } from '../own-turn.js';
-import { element, inferReply } from '../oip/oip-response.js';
+import { element, inferReply, inferReplyInTurns } from '../oip/oip-response.js';
 import type { OutputTensor } from '../plans/serving-plan.js';
 import type { Rows, TextParts } from '../prediction/answer-rows.js';
 import { textInTurns, textOf } from '../prediction/answer-rows.js';
@@ -30,6 +30,7 @@ type AnswerBody = Pick<Reply, 'contentType' | 'body' | 'headers'>;
 
 /** Content type and body of a long answer: rows of text piece by piece in turns of their own, all else in one. */
 export async function answerInTurns(answer: PredictionAnswer, format: Format): Promise<AnswerBody> {
+  if (format === 'oip') return inferReplyInTurns(answer);
   if (format !== 'instances' && format !== 'jsonLines' && format !== 'csv') {
     await ownTurn();
     return answerBody(answer, format);

@@ -2,8 +2,10 @@ import { parseJsonBody } from '../http/json-body.js';
 import { invalid } from '../http/request-error.js';
 import { checkReserved, isObject, kindOf, quote } from '../oip/oip-request.js';
 import type { InferRequest, RequestInput } from '../oip/oip-request.js';
-import { element } from '../oip/oip-response.js';
+import { elementRows, idRows } from '../oip/oip-response.js';
 import type { Signature } from '../plans/serving-plan.js';
+import type { Rows, TextParts } from '../prediction/answer-rows.js';
+import { textOf } from '../prediction/answer-rows.js';
 import type { PredictionAnswer } from '../prediction/predictor.js';
 
 /**
@@ -49,13 +51,21 @@ export function readGenerate(body: Uint8Array, plan: Signature, maxJsonDepth: nu
 
 /** An answer of the generate extension: the outputs as keys, an output of one element as its value. */
 export function generateText(answer: PredictionAnswer): string {
-  const { request, version, ids, predicted } = answer;
-  const outputs = predicted.outputs.map(({ name, data, datatype }) => {
-    const values = Array.from(data, (value) => element(value, datatype));
-    return `,${JSON.stringify(name)}:${values.length === 1 ? values[0]! : `[${values.join(',')}]`}`;
-  });
-  return (
+  return textOf(generateParts(answer));
+}
+
+/** The same as the parts of its text. */
+export function generateParts({ request, version, variant, ids, predicted }: PredictionAnswer): TextParts {
+  const parts: (string | Rows)[] = [
     `{"model_name":${JSON.stringify(version.model)},"model_version":${JSON.stringify(version.version)},` +
-    `"id":${JSON.stringify(request.id ?? ids[0])},"parameters":{"variant":"${answer.variant}","prediction_ids":"${ids.join(',')}"}${outputs.join('')}}`
-  );
+      `"id":${JSON.stringify(request.id ?? ids[0])},"parameters":{"variant":"${variant}","prediction_ids":"`,
+    idRows(ids),
+    '"}',
+  ];
+  for (const output of predicted.outputs) {
+    const isOne = output.data.length === 1;
+    parts.push(`,${JSON.stringify(output.name)}:${isOne ? '' : '['}`, elementRows(output), isOne ? '' : ']');
+  }
+  parts.push('}');
+  return parts;
 }

@@ -14,13 +14,12 @@ import type { InferRequest } from '../oip/oip-request.js';
 import { inferReply } from '../oip/oip-response.js';
 import { scheduleOf } from '../oip/schedule-policy.js';
 import type { ServingPlan } from '../plans/serving-plan.js';
-import { ownTurn } from '../own-turn.js';
-import { isLong } from '../prediction/answer-rows.js';
+import { isLong, textInTurns } from '../prediction/answer-rows.js';
 import type { PredictionAnswer, Predictor } from '../prediction/predictor.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import { chooseVersion } from '../routing/routing-table.js';
 import { bodyLines, linesOf } from './body-lines.js';
-import { fromGenerate, generateText, readGenerate } from './generate-form.js';
+import { fromGenerate, generateParts, generateText, readGenerate } from './generate-form.js';
 import { LineRoom } from './line-room.js';
 import { namingRow } from './request-rows.js';
 import type { StreamResult } from './row-answers.js';
@@ -65,8 +64,8 @@ export async function generate(deps: StreamDeps, call: StreamCall): Promise<Repl
     cancel: new CallerGone(call.request.socket),
     read: (plan) => (large === null ? fromGenerate(body, plan) : large.read(plan)),
   });
-  if (isLong(answer)) await ownTurn();
-  return { status: 200, contentType: 'application/json', body: generateText(answer), sent: answer.sent };
+  const text = isLong(answer) ? await textInTurns(generateParts(answer)) : generateText(answer);
+  return { status: 200, contentType: 'application/json', body: text, sent: answer.sent };
 }
 
 /**
