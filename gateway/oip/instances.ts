@@ -29,7 +29,7 @@ export function fromInstances(instances: unknown, plan: Signature): InferRequest
 }
 
 /** A request of the values of each input, a list a row, in the signature's order. */
-export function requestOf(plan: Signature, columns: readonly (readonly unknown[])[]): InferRequest {
+function requestOf(plan: Signature, columns: readonly (readonly unknown[])[]): InferRequest {
   const inputs = plan.inputs.map(({ name, datatype, shape }, i): RequestInput => {
     const data = columns[i]!;
     return { name, datatype, shape: [data.length, ...sizesOf(data[0], shape.length - 1)], data };

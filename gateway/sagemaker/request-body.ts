@@ -74,9 +74,8 @@ export function readRequestBody(taken: Taken): RequestBody {
       return { kind: 'rows', format: 'csv', read: (plan) => fromCsv(text, plan) };
     }
     case 'jsonLines': {
-      const lines = Array.from(linesOf(body));
-      const instances = lines.map((line, row) => instanceOf(line, { row, maxJsonDepth }));
-      const text = (): string => `[${lines.map((line) => line.toString('utf8')).join(',')}]`;
+      const instances = Array.from(linesOf(body), (line, row) => instanceOf(line, { row, maxJsonDepth }));
+      const text = (): string => `[${Array.from(linesOf(body), (line) => line.toString('utf8')).join(',')}]`;
       const from = (value: unknown, plan: Signature): InferRequest => fromInstances((value as unknown[]).map(valuesOf), plan);
       const read = (plan: Signature): InferRequest =>
         exactRequest(plan, text, (value) => from(value, plan)) ?? fromInstances(instances, plan);

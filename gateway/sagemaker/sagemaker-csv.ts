@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { invalid } from '../http/request-error.js';
-import { namesOf, requestOf } from '../oip/instances.js';
-import type { InferRequest } from '../oip/oip-request.js';
+import { namesOf } from '../oip/instances.js';
+import type { InferRequest, RequestInput } from '../oip/oip-request.js';
 import type { Signature, SignatureTensor } from '../plans/serving-plan.js';
 
 /**
@@ -10,26 +10,48 @@ import type { Signature, SignatureTensor } from '../plans/serving-plan.js';
  */
 export function fromCsv(text: string, plan: Signature): InferRequest {
   const widths = plan.inputs.map((input) => widthOf(input, plan.inputs.length));
-  const lines = text.split(/\r?\n/).filter((line) => line !== '');
-  if (lines[0] !== undefined && isCsvHeader(lines[0], plan)) lines.shift();
-  if (lines.length === 0) throw invalid(`the CSV body has no rows: ${namesOf(plan)} are expected on each`);
   const columns: unknown[][] = plan.inputs.map(() => []);
   const expected = widths.reduce<number>((sum, width) => sum + (width === 'one' ? 1 : width), 0);
-  lines.forEach((line, row) => {
+  let row = 0;
+  let mayBeHeader = true;
+  for (const line of linesIn(text)) {
+    const isHeader = mayBeHeader && isCsvHeader(line, plan);
+    mayBeHeader = false;
+    if (isHeader) continue;
     const cells = readLine(line, row);
     if (expected >= 0 && cells.length !== expected)
       throw invalid(`row ${row} has ${cells.length} values: ${expected} are expected (${namesOf(plan)})`);
     let at = 0;
-    plan.inputs.forEach((input, i) => {
+    for (let i = 0; i < widths.length; i++) {
+      const of = { row, input: plan.inputs[i]! };
       const width = widths[i]!;
-      const own = cells.slice(at, width === -1 ? undefined : at + (width === 'one' ? 1 : width));
-      at += own.length;
-      const values = own.map((cell) => readCell(cell, { row, input }));
-      columns[i]!.push(width === 'one' ? values[0] : values);
-    });
+      if (width === -1) columns[i]!.push(cells.map((cell) => readCell(cell, of)));
+      else for (const end = at + (width === 'one' ? 1 : width); at < end; at++) columns[i]!.push(readCell(cells[at]!, of));
+    }
+    row++;
+  }
+  if (row === 0) throw invalid(`the CSV body has no rows: ${namesOf(plan)} are expected on each`);
+  const inputs = plan.inputs.map(({ name, datatype }, i): RequestInput => {
+    const width = widths[i]!;
+    const data = columns[i]!;
+    const inner = width === 'one' ? [] : [width === -1 ? (data[0] as unknown[]).length : width];
+    return { name, datatype, shape: [row, ...inner], data };
   });
-  return requestOf(plan, columns);
+  return { id: null, parameters: {}, inputs, outputs: null };
 }
+
+/** The lines of a text that hold anything. */
+function* linesIn(text: string): Generator<string, void> {
+  for (let from = 0; from < text.length;) {
+    const at = text.indexOf('\n', from);
+    const end = at < 0 ? text.length : at;
+    const line = text.slice(from, at > from && text.charCodeAt(at - 1) === carriageReturn ? at - 1 : end);
+    from = end + 1;
+    if (line !== '') yield line;
+  }
+}
+
+const carriageReturn = 0x0d;
 
 /** The text of a CSV body. Throws a `RequestError` when it is not UTF-8. */
 export function csvText(body: Buffer): string {

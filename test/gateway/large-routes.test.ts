@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import type { Gateway } from '../../gateway/gateway.js';
+import { isSharable } from '../../gateway/http/body-pieces.js';
 import { npy } from './support/npy-file.js';
 import { get } from './support/requests.js';
 import { openStage } from './support/stage.js';
@@ -163,5 +165,24 @@ describe('a body of more than a megabyte', async () => {
   ])('at %s with %j: is refused where it is not UTF-8', async (path, headers) => {
     const answer = await told(gateway, { path, headers, body: Buffer.concat([Buffer.alloc(blank, ' '), Buffer.from([0xe9])]) });
     expect([answer.status, answer.text]).toEqual([400, expect.stringContaining('not UTF-8')]);
+  });
+});
+
+describe('memory that threads share', () => {
+  const request = (headers: Record<string, string>) => ({ headers }) as unknown as IncomingMessage;
+
+  test.each(['application/json', 'Text/CSV; charset=utf-8', 'application/jsonlines', 'application/x-ndjson', 'application/x-npy'])(
+    'takes a large body of %s',
+    (type) => {
+      expect(isSharable(request({ 'content-type': type }), 256 * 1024)).toBe(true);
+      expect(isSharable(request({ 'content-type': type }), 256 * 1024 - 1)).toBe(false);
+      expect(isSharable(request({ 'content-type': type, 'content-encoding': 'gzip' }), 1e6)).toBe(false);
+      expect(isSharable(request({ 'content-type': type, 'inference-header-content-length': '7' }), 1e6)).toBe(false);
+    },
+  );
+
+  test.each(['application/octet-stream', 'text/plain', ''])('does not take one of %j, which may go where it is not taken', (type) => {
+    expect(isSharable(request({ 'content-type': type }), 1e6)).toBe(false);
+    expect(isSharable(request({}), 1e6)).toBe(false);
   });
 });
