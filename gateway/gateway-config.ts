@@ -40,7 +40,7 @@ export type GatewayConfig = {
   readonly inferenceThread: string | null;
   /** Program of the thread that reads large bodies; by default the one beside the gateway's own code. */
   readonly bodyThread: string | null;
-  /** Bodies in JSON of at least this size are read in a thread: a smaller one keeps the event loop for some milliseconds at most. */
+  /** Bodies of at least this size are read in a thread: a smaller one keeps the event loop for some milliseconds at most. */
   readonly bodyThreadBytes: number;
   readonly maxBodyBytes: number;
   /** Memory that bodies over 64 KiB may take together until they are answered; beyond it, 503. */

@@ -17,12 +17,13 @@ export type BodyReaderOptions = {
   readonly threadBytes: number;
   /** The thread's program; null for the one beside the gateway's code. */
   readonly program: string | null;
+  /** Beyond this the thread ends, and what it reads is refused. */
+  readonly heapMiB?: number;
 };
 
 type Waiting = { resolve(result: ReadResults[ReadingKind]): void; reject(error: Error): void };
 
-/** Beyond this the thread ends, and what it reads is refused. */
-const heapMiB = 1_024;
+const usualHeapMiB = 1_024;
 
 /** What a request with names and types in it is read by. */
 export const noSignature: Signature = { inputs: [] };
@@ -40,6 +41,10 @@ export class BodyReader {
 
   constructor(options: BodyReaderOptions) {
     this.#options = options;
+  }
+
+  get #heapMiB(): number {
+    return this.#options.heapMiB ?? usualHeapMiB;
   }
 
   /** Bodies that the thread has read, or refused, so far. */
@@ -75,16 +80,18 @@ export class BodyReader {
   async ask<Kind extends ReadingKind>(kind: Kind, reading: Readings[Kind]): Promise<ReadResults[Kind]> {
     // A kind has results of its own.
     const call = { id: this.#next++, kind, reading, maxJsonDepth: this.#options.maxJsonDepth } as unknown as ReadCall;
-    let result: ReadResults[ReadingKind];
-    try {
-      result = await this.#askThread(call);
-      await ownTurn();
-    } catch (error) {
-      // A thread that cannot be had is a fault of ours: it is read here then, however long it takes.
-      if (error instanceof RequestError) throw error;
-      ({ result } = readLarge(call));
+    for (;;) {
+      try {
+        const result = await this.#askThread(call);
+        await ownTurn();
+        return result as ReadResults[Kind];
+      } catch (error) {
+        if (error instanceof RequestError) throw error;
+        if (error instanceof OtherRefused) continue;
+        // A thread that cannot be had is a fault of ours: it is read here then, however long it takes.
+        return readLarge(call).result as ReadResults[Kind];
+      }
     }
-    return result as ReadResults[Kind];
   }
 
   async #readForm(form: BodyForm, body: Buffer, { inputs }: Signature): Promise<FormRead> {
@@ -105,16 +112,25 @@ export class BodyReader {
 
   async #start(): Promise<Worker> {
     const program = await threadProgram('./oip/body-thread', this.#options.program);
-    const worker = new Worker(program, { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: heapMiB } });
+    const worker = new Worker(program, { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: this.#heapMiB } });
     worker.unref();
     worker.on('message', (answer: ReadAnswer) => this.#answered(worker, answer));
     // Without memory, or without its program: the next body finds another thread.
-    const ended = (error: Error): void => {
+    let isOver = false;
+    const ended = (error: Error, others = error): void => {
+      // It fails, and then it ends: what waits by then waits for the next one.
+      if (isOver) return;
+      isOver = true;
       this.#worker = null;
-      for (const { reject } of this.#waiting.values()) reject(error);
+      const waiting = [...this.#waiting.values()];
       this.#waiting.clear();
+      // One after the other: the first one was being read.
+      waiting.forEach(({ reject }, index) => reject(index === 0 ? error : others));
     };
-    worker.on('error', (error) => ended(isOutOfMemory(error) ? tooMuch() : new Error(`the reading thread failed: ${String(error)}`)));
+    worker.on('error', (error) => {
+      if (isOutOfMemory(error)) ended(tooMuch(this.#heapMiB), new OtherRefused());
+      else ended(new Error(`the reading thread failed: ${String(error)}`));
+    });
     worker.on('exit', () => ended(new Error('the reading thread ended')));
     return worker;
   }
@@ -135,9 +151,12 @@ export class BodyReader {
   }
 }
 
+/** The thread ended by what it read before this. */
+class OtherRefused extends Error {}
+
 const isOutOfMemory = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
 
-function tooMuch(): RequestError {
+function tooMuch(heapMiB: number): RequestError {
   return new RequestError('invalidRequest', `the body takes more than ${heapMiB} MiB to be read: send fewer values, or binary tensors`);
 }

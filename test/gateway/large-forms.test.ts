@@ -182,6 +182,20 @@ describe('a large body that is read in a thread', () => {
     ]);
   });
 
+  test('that takes too much memory is refused, and not those behind it', async () => {
+    const narrow = new BodyReader({ maxJsonDepth, threadBytes: 0, program: null, heapMiB: 64 });
+    const form = { kind: 'invocation', contentType: 'text/csv', headLength: undefined } as const;
+    const [first, second, third] = await Promise.allSettled(
+      ['1,2\n', '3,4\n'.repeat(4_000_000), '5,6\n'].map((text) => narrow.large(form, Buffer.from(text)).read(pair)),
+    );
+    await narrow.close();
+    expect(second).toMatchObject({ status: 'rejected', reason: { kind: 'invalidRequest' } });
+    expect(String((second as PromiseRejectedResult).reason)).toContain('the body takes more than 64 MiB to be read');
+    expect([first!.status, third!.status]).toEqual(['fulfilled', 'fulfilled']);
+    // All of it in a thread: two of them, one after the other.
+    expect(narrow.readInThread).toBe(2);
+  });
+
   test('in shared memory gives a model bytes of its own', async () => {
     const given = npy('<f4', [1, 2], Float32Array.of(1, 2));
     const body = Buffer.from(new SharedArrayBuffer(given.length));
