@@ -9,6 +9,7 @@ import type * as Guard from '../tools/servers/guard.mjs';
 import type * as Postgres from '../tools/servers/postgres.mjs';
 import { bareRun } from './gateway/bare-run.js';
 import { barsOf } from './gateway/bars.js';
+import { answerLoad } from './gateway/load-thread.js';
 import { measure } from './gateway/measure.js';
 import { echoServer, plainServer } from './gateway/plain-servers.js';
 import type { ServerContext } from './gateway/servers.js';
@@ -34,6 +35,7 @@ const { values: options } = parseArgs({
 
 if (options.part === 'echo') echoServer(Number(options.port));
 else if (options.part === 'plain') await plainServer(Number(options.port), options.model ?? '');
+else if (options.part === 'load') await answerLoad();
 else await run();
 
 async function run(): Promise<void> {

@@ -1,5 +1,5 @@
 import { type Figure, type Report, report } from '../report.js';
-import { type Cell, health, healthBesideLarge, healthInFlood, withSlow } from './measure.js';
+import { beforeFlood, type Cell, health, healthBesideLarge, healthInFlood, withSlow } from './measure.js';
 import { binary32, floods, one, rows32, sixteen, sixtyFour } from './shapes.js';
 import { find } from './table.js';
 
@@ -49,6 +49,6 @@ export function barsOf(cells: readonly Cell[], bareMs: number): Report {
     ['gateway', ''],
     ['gateway, ONNX Runtime', ', not compiled'],
   ] as const)
-    for (const { name } of floods) times(`${name}, against 64${what}`, [rate(server, name), rate(server, sixtyFour.name)], 0.8);
+    for (const { name } of floods) times(`${name}, against 64${what}`, [rate(server, name), rate(server, beforeFlood)], 0.8);
   return report('gateway', figures);
 }

@@ -3,7 +3,8 @@ import { Worker } from 'node:worker_threads';
 import { median } from '../report.js';
 import { loadGrpc } from './grpc-load.js';
 import { binary32, floods, grpc16, jsonShapes, large, rows32, sixteen, sixtyFour, type Shape } from './shapes.js';
-import { load, type LoadResult } from './load.js';
+import type { LoadResult } from './load.js';
+import { loadFresh } from './load-thread.js';
 import { type Server, type ServerContext, startFastApi, startGateway, startMlServer, startPart } from './servers.js';
 import { fast, slow } from './world.js';
 
@@ -85,6 +86,9 @@ export const health = 'health, at 64';
 export const healthInFlood = 'health, beside 5,000 that ask again at once';
 export const healthBesideLarge = 'health, beside bodies of 10,000 rows';
 
+/** 64 connections once more, in the rounds of the floods. */
+export const beforeFlood = '64, before the floods';
+
 /** What leaves traces in a process, a larger heap and captures still to be written, comes after what is compared with others. */
 const stages = ['requests', 'floods', 'large bodies'] as const;
 
@@ -97,7 +101,8 @@ type Trial = {
 
 function trialsOf(server: string): readonly Trial[] {
   const asked = (shape: Shape): Trial => ({ stage: 'requests', name: shape.name, run: (on, options) => loaded(on, { shape, options }) });
-  const flooded = floods.map((shape): Trial => ({
+  // Beside what the server does at 64 in the same minute: a machine that others use changes from one to the next.
+  const flooded = [{ ...sixtyFour, name: beforeFlood }, ...floods].map((shape): Trial => ({
     stage: 'floods',
     name: shape.name,
     run: async (on, options) => refusalsAside(await loaded(on, { shape, options })),
@@ -124,6 +129,8 @@ function trialsOf(server: string): readonly Trial[] {
       return [sixteen, sixtyFour, rows32].map(asked);
     case 'mlserver':
       return [...[...jsonShapes, grpc16].map(asked), besideLarge];
+    case 'echo':
+      return [...jsonShapes.map(asked), ...flooded, besideLarge];
     default:
       return [...jsonShapes.map(asked), besideLarge];
   }
@@ -133,7 +140,7 @@ async function loaded(server: Server, { shape, options }: { shape: Shape; option
   const before = server.cpuSeconds();
   const { payloads, connections, protocol } = shape;
   const spec = { model: fast, payloads, connections, warmUpMs: options.warmUpMs, ms: options.ms };
-  const result = await (protocol === 'grpc' ? loadGrpc({ ...spec, port: server.grpcPort! }) : load({ ...spec, port: server.port }));
+  const result = await (protocol === 'grpc' ? loadGrpc({ ...spec, port: server.grpcPort! }) : loadFresh({ ...spec, port: server.port }));
   const after = server.cpuSeconds();
   const share = options.ms / (options.ms + options.warmUpMs);
   const cpuMicros = before === null || after === null ? null : ((after - before) * share * 1e6) / result.answers;
@@ -142,7 +149,10 @@ async function loaded(server: Server, { shape, options }: { shape: Shape; option
 
 async function besideSlow(server: Server, options: Measurement): Promise<Round> {
   const common = { port: server.port, warmUpMs: options.warmUpMs, ms: options.ms, payloads: sixteen.payloads };
-  const [result] = await Promise.all([load({ ...common, model: fast, connections: 16 }), load({ ...common, model: slow, connections: 4 })]);
+  const [result] = await Promise.all([
+    loadFresh({ ...common, model: fast, connections: 16 }),
+    loadFresh({ ...common, model: slow, connections: 4 }),
+  ]);
   return { ...result, cpuMicros: null };
 }
 
@@ -155,7 +165,7 @@ async function healthUnderLoad(server: Server, { shape, options }: { shape: Shap
   // The load stands before it is looked at: what opening thousands of connections takes is another question.
   const { warmUpMs, ms } = options;
   const { payloads, connections } = shape;
-  const loading = load({ port: server.port, model: fast, payloads, connections, warmUpMs, ms });
+  const loading = loadFresh({ port: server.port, model: fast, payloads, connections, warmUpMs, ms });
   await new Promise((resolve) => setTimeout(resolve, warmUpMs));
   // In a thread of its own: the one that makes the load is busy, too.
   const prober = new Worker(probe, { eval: true, workerData: server.port });

@@ -1,5 +1,5 @@
 import { binary32, floods, grpc16, jsonShapes } from './shapes.js';
-import { type Cell, health, healthBesideLarge, healthInFlood, withSlow } from './measure.js';
+import { beforeFlood, type Cell, health, healthBesideLarge, healthInFlood, withSlow } from './measure.js';
 
 const titles: Readonly<Record<string, string>> = {
   echo: 'empty Node echo',
@@ -33,8 +33,8 @@ export function showTable(cells: readonly Cell[]): string[] {
       const alive = find(cells, server, shape);
       if (alive !== undefined) table.push(`${what}, ${titles[server]}: P50 ${ms(alive.p50)}, slowest ${ms(alive.p99)} ms`);
     }
-  for (const server of ['gateway', 'gateway, ONNX Runtime'])
-    for (const { name } of floods) {
+  for (const server of ['echo', 'gateway', 'gateway, ONNX Runtime'])
+    for (const { name } of [{ name: beforeFlood }, ...floods]) {
       const flooded = find(cells, server, name);
       if (flooded !== undefined) table.push(`${titles[server]}, ${name}: ${show(flooded)} answered`);
     }
