@@ -16,10 +16,21 @@ const metric = async (name: string): Promise<number> => {
 const waiting = () => metric('nv_inference_pending_request_count\\{[^}]*model="slow"[^}]*\\}');
 const overloaded = () => metric('model_prediction_errors_total\\{[^}]*model_name="slow"[^}]*error_type="overloaded"[^}]*\\}');
 
+/** Rows that take the model some 200 ms: long enough for what is to be done before the next one is let in. */
+const manyRows = pairs(Array.from({ length: 10 }, () => [1, 2] as const));
+
 /** Fills the queue, does something, and waits until all is answered. */
 async function whileFull<T>(act: () => Promise<T>): Promise<T> {
-  const crowd = Array.from({ length: 30 }, () => ask(gateway, 'slow', [1, 2]));
-  await until(async () => (await waiting()) >= 8);
+  let asking = 0;
+  const crowd: Promise<unknown>[] = [];
+  const join = (): void => {
+    asking++;
+    crowd.push(post(url, manyRows).finally(() => asking--));
+  };
+  await until(async () => {
+    while (asking < 30) join();
+    return (await waiting()) >= 8;
+  });
   const done = await act();
   await Promise.all(crowd);
   return done;
