@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { median } from '../report.js';
 import { loadGrpc } from './grpc-load.js';
@@ -162,16 +163,17 @@ function refusalsAside(round: Round): Round {
 }
 
 async function healthUnderLoad(server: Server, { shape, options }: { shape: Shape; options: Measurement }): Promise<Round> {
-  // The load stands before it is looked at: what opening thousands of connections takes is another question.
+  // The load stands while it is looked at: what opening and closing thousands of connections takes is another question.
   const { warmUpMs, ms } = options;
   const { payloads, connections } = shape;
   const loading = loadFresh({ port: server.port, model: fast, payloads, connections, warmUpMs, ms });
-  await new Promise((resolve) => setTimeout(resolve, warmUpMs));
+  await wait(warmUpMs);
   // In a thread of its own: the one that makes the load is busy, too.
   const prober = new Worker(probe, { eval: true, workerData: server.port });
-  const result = await loading;
+  await wait(ms);
   prober.postMessage('enough');
   const [times] = (await once(prober, 'message')) as [number[]];
+  const result = await loading;
   const sorted = times.toSorted((a, b) => a - b);
   // The slowest of all: "under any load" is about the worst, not the middle.
   return { ...result, p50: median(times), p99: sorted.at(-1) ?? Number.NaN, perSecond: Number.NaN, cpuMicros: null };

@@ -41,7 +41,7 @@ const maxHeadPieces = 4;
  */
 export type QuickState = 'fresh' | 'idle' | 'begun' | 'working' | 'closing' | 'left';
 
-/** Probes wait for nobody: an orchestrator kills a server that does not answer them in time, which helps no one. */
+/** Probes wait for nobody, nor do their answers wait for others: an orchestrator kills a server that does not answer them in time, which helps no one. */
 const asksForHealth = ({ method, url }: WholeRequest): boolean =>
   method === 'GET' && (url.startsWith('/v2/health/') || url === '/ping' || url === '/');
 
@@ -151,7 +151,8 @@ export class QuickConnection {
     this.#closes = head.closes;
     this.#enter('working');
     const request = new WholeRequest({ method, url, headers, body: bytes.subarray(head.bytes), socket: this.#socket });
-    if (this.#deps.turns.isOpen() || asksForHealth(request)) return this.#handle(request);
+    if (asksForHealth(request)) return this.#handle(request, this.#sendNow);
+    if (this.#deps.turns.isOpen()) return this.#handle(request, this.#send);
     this.#waiting = request;
     this.#deps.turns.later(this.#handleWaiting);
   }
@@ -160,13 +161,13 @@ export class QuickConnection {
   readonly #handleWaiting = (): void => {
     const request = this.#waiting;
     this.#waiting = null;
-    if (request !== null && this.#state === 'working') this.#handle(request);
+    if (request !== null && this.#state === 'working') this.#handle(request, this.#send);
   };
 
-  #handle(request: WholeRequest): void {
+  #handle(request: WholeRequest, send: (reply: Reply) => void): void {
     const reply = this.#deps.handle(request);
-    if (reply instanceof Promise) reply.then(this.#send, this.#cut);
-    else this.#send(reply);
+    if (reply instanceof Promise) reply.then(send, this.#cut);
+    else send(reply);
   }
 
   readonly #send = (reply: Reply): void => {
@@ -182,7 +183,7 @@ export class QuickConnection {
     if (reply !== null) this.#sendNow(reply);
   };
 
-  #sendNow(reply: Reply): void {
+  readonly #sendNow = (reply: Reply): void => {
     if (this.#deps.isDraining()) this.#closes = true;
     if (reply.stream !== undefined) return void this.#stream({ ...reply, stream: reply.stream });
     try {
@@ -192,7 +193,7 @@ export class QuickConnection {
     } catch {
       this.#cut();
     }
-  }
+  };
 
   async #stream(reply: StreamedReply): Promise<void> {
     await sendStream(chunkSink(this.#socket, this.#deps.heads, this.#closes), reply, this.#deps.sendTimeoutMs);
