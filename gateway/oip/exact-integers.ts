@@ -36,6 +36,20 @@ export function exactRequest(plan: Signature, textOf: () => string, read: (value
   return { ...request, inputs: request.inputs.map((input) => (isLong(input) ? input : { ...input, data: asNumbers(input.data) })) };
 }
 
+/** The request in a JSON text whose value is known: exact where the plan has 64-bit integers, else as `from` reads it of the value. */
+export function readExactly<T>(
+  plan: Signature,
+  json: { text: string; value: T },
+  from: (value: T, plan: Signature) => InferRequest,
+): InferRequest {
+  const exact = exactRequest(
+    plan,
+    () => json.text,
+    (value) => from(value as T, plan),
+  );
+  return exact ?? from(json.value, plan);
+}
+
 /** A value as JSON, a `bigint` in it with all its digits. */
 export function exactJson(value: unknown): string {
   const text = JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `${mark}${part}` : part)) ?? 'null';

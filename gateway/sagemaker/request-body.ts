@@ -1,6 +1,6 @@
 import { parseJsonBody, parseJsonText, textOf } from '../http/json-body.js';
 import { invalid, RequestError } from '../http/request-error.js';
-import { exactRequest } from '../oip/exact-integers.js';
+import { exactRequest, readExactly } from '../oip/exact-integers.js';
 import { headLengthOf, readInferBody } from '../oip/infer-body.js';
 import { isObject, readInferRequest } from '../oip/oip-request.js';
 import type { InferRequest } from '../oip/oip-request.js';
@@ -102,13 +102,8 @@ export function readRequestBody(taken: Taken): RequestBody {
 function readJson(text: string, maxJsonDepth: number): RequestBody {
   const body = parseJsonText(text, maxJsonDepth);
   if (isObject(body) && body['instances'] !== undefined) {
-    const from = (value: unknown, plan: Signature): InferRequest => fromInstances((value as { instances: unknown }).instances, plan);
     const read = (plan: Signature): InferRequest =>
-      exactRequest(
-        plan,
-        () => text,
-        (value) => from(value, plan),
-      ) ?? from(body, plan);
+      readExactly(plan, { text, value: body }, (value) => fromInstances(value['instances'], plan));
     return { kind: 'rows', format: 'instances', read };
   }
   if (isObject(body) && body['inputs'] !== undefined) {

@@ -1,6 +1,6 @@
 import { parseJsonText, textOf } from '../http/json-body.js';
 import { invalid } from '../http/request-error.js';
-import { exactRequest } from '../oip/exact-integers.js';
+import { readExactly } from '../oip/exact-integers.js';
 import { fromInstances } from '../oip/instances.js';
 import type { InferRequest } from '../oip/oip-request.js';
 import { isObject, kindOf } from '../oip/oip-request.js';
@@ -23,15 +23,8 @@ export function readPredictBody(bytes: Uint8Array, maxJsonDepth: number): Predic
     throw invalid(
       `the request has ${byRow ? 'both "instances" and "inputs"' : 'neither "instances" nor "inputs"'}: one of them is expected`,
     );
-  const from = (value: unknown, plan: Signature): InferRequest => {
-    const { instances, inputs } = value as Record<string, unknown>;
-    return byRow ? fromInstances(withBase64(instances), plan) : fromColumns(withBase64(inputs), plan);
-  };
-  const read = (plan: Signature): InferRequest =>
-    exactRequest(
-      plan,
-      () => text,
-      (value) => from(value, plan),
-    ) ?? from(body, plan);
+  const from = ({ instances, inputs }: Record<string, unknown>, plan: Signature): InferRequest =>
+    byRow ? fromInstances(withBase64(instances), plan) : fromColumns(withBase64(inputs), plan);
+  const read = (plan: Signature): InferRequest => readExactly(plan, { text, value: body }, from);
   return { format: byRow ? 'rows' : 'columns', read };
 }
